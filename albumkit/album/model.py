@@ -1,0 +1,113 @@
+"""The album as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from albumkit.album.captions import Caption, CaptionSource, decode_caption, normalise_caption
+from albumkit.album.source import Entry, Source
+
+Media = Literal["image", "clip"]
+Role = Literal["target", "start", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """One picture or clip and the part it plays."""
+
+    entry: Entry
+    media: Media
+    role: Role = "target"
+
+    @property
+    def path(self) -> str:
+        return self.entry.path
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing to learn from.
+
+    ``root`` is the path that its sidecars share (``cat/IMG_1`` for ``cat/IMG_1.jpg``). ``target`` is None
+    for a pair whose end image is missing; ``references`` are a pair's further inputs, in their order.
+    """
+
+    root: str
+    target: MediaFile | None
+    start: MediaFile | None = None
+    references: tuple[MediaFile, ...] = ()
+    is_pair: bool = False
+    caption: CaptionSource | None = None
+    #: Caption sources that lost to ``caption`` (a .txt wins over metadata).
+    other_captions: tuple[CaptionSource, ...] = ()
+    mask: Entry | None = None
+    companions: tuple[Entry, ...] = ()
+    #: Repeats that a kohya folder name such as ``10_tok cat`` asks for.
+    repeats: int = 1
+
+    @property
+    def media(self) -> tuple[MediaFile, ...]:
+        """Every picture and clip of the example: target, start, references."""
+        return tuple(m for m in (self.target, self.start, *self.references) if m is not None)
+
+    @property
+    def path(self) -> str:
+        """The path that stands for the example in messages: the target's, else what there is of a pair."""
+        return self.media[0].path
+
+
+@dataclass(frozen=True)
+class Album:
+    """A folder or zip of examples. Reads captions when asked; holds no pixels."""
+
+    name: str
+    location: Path
+    source: Source
+    examples: tuple[Example, ...]
+    #: Captions and masks that no picture claims, and files that are none of ours.
+    orphan_captions: tuple[Entry, ...] = ()
+    orphan_masks: tuple[Entry, ...] = ()
+    others: tuple[Entry, ...] = ()
+    #: Folders that could not be listed, metadata that could not be read.
+    problems: tuple[str, ...] = ()
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    _captions: dict[str, Caption | None] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def has_pairs(self) -> bool:
+        return any(example.is_pair for example in self.examples)
+
+    @property
+    def has_clips(self) -> bool:
+        return any(media.media == "clip" for example in self.examples for media in example.media)
+
+    @property
+    def media(self) -> list[MediaFile]:
+        return [media for example in self.examples for media in example.media]
+
+    def caption(self, example: Example) -> Caption | None:
+        """The caption of an example, read once; None when it has none.
+
+        A caption that cannot be read is a Caption with ``problem``; nothing is raised.
+        """
+        if example.root not in self._captions:
+            self._captions[example.root] = self._read(example)
+        return self._captions[example.root]
+
+    def _read(self, example: Example) -> Caption | None:
+        source = example.caption
+        if source is None:
+            return None
+        if source.text is not None:
+            return Caption(normalise_caption(source.text), source)
+        entry = self.entries[source.path]
+        if entry.problem:
+            return Caption("", source, problem=entry.problem)
+        try:
+            with self.source.open(entry) as stream:
+                return decode_caption(stream.read((1 << 20) + 1), source)
+        except OSError as error:
+            return Caption("", source, problem=error.strerror or str(error))

@@ -1,0 +1,71 @@
+"""``albumkit lint``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from albumkit.cli.options import set_option, trainer_option
+from albumkit.cli.screen import echo_json, print_lines, progress_bar
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@trainer_option
+@set_option
+@click.option(
+    "--cost",
+    type=click.Choice(["header", "pixels", "model"]),
+    default="pixels",
+    show_default=True,
+    help="How dear a measurement may be: header opens no picture further than its first bytes.",
+)
+@click.option("--deep", is_flag=True, help="The same as --cost model.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too, and on error rules that could not be judged.")
+@click.option("--tracked", is_flag=True, help="Judge only files in git's index, as a commit would have them.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--no-cache", is_flag=True, help="Measure everything anew and remember nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every file, also those that pack mends.")
+def command(
+    paths: tuple[Path, ...],
+    trainer: str | None,
+    overrides: dict[str, Any],
+    cost: str,
+    deep: bool,
+    strict: bool,
+    tracked: bool,
+    style: str,
+    no_cache: bool,
+    verbose: bool,
+) -> int:
+    """Judge albums and settings before any money or GPU time is spent.
+
+    PATH is an album (a folder of pictures or clips, with or without album.toml), a file in one, a zip, or
+    a folder of albums; the current folder by default. Nothing is written into an album.
+
+    Exit code 1 when there is an error that nobody ignored, 2 when the command or album.toml is wrong.
+    """
+    from albumkit.facts import FactCache
+    from albumkit.workflows import lint_paths
+
+    with progress_bar(style == "text") as progress:
+        report = lint_paths(
+            paths or (Path(),),
+            trainer=trainer,
+            overrides=overrides,
+            cost="model" if deep else cost,  # type: ignore[arg-type]
+            tracked=tracked,
+            cache=FactCache.none() if no_cache else None,
+            progress=progress,
+        )
+    if style == "json":
+        from albumkit.report.json import lint_document
+
+        echo_json(lint_document(report))
+    else:
+        from albumkit.report.text import lint_lines
+
+        print_lines(lambda width: lint_lines(report, width=width, verbose=verbose))
+    return report.exit_code(strict)

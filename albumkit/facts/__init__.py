@@ -1,0 +1,37 @@
+"""Measurements: what is so, never whether that is good.
+
+Importing this package registers every fact. ``registry.Subject`` measures lazily.
+"""
+
+from albumkit.facts import album, caption, example, pair, settings  # noqa: F401 - they register themselves
+from albumkit.facts.cache import FactCache
+from albumkit.facts.measure import Measured
+from albumkit.facts.registry import (
+    COSTS,
+    Cost,
+    Fact,
+    NotApplicable,
+    NotDecoded,
+    Scope,
+    Subject,
+    Unmeasured,
+    all_facts,
+    fact,
+    find_fact,
+)
+
+__all__ = [
+    "COSTS",
+    "Cost",
+    "Fact",
+    "FactCache",
+    "Measured",
+    "NotApplicable",
+    "NotDecoded",
+    "Scope",
+    "Subject",
+    "Unmeasured",
+    "all_facts",
+    "fact",
+    "find_fact",
+]

@@ -1,0 +1,468 @@
+"""Rules over facts: what a rule is, and how an album is judged by all of them.
+
+A rule is a JSON Schema over facts plus the words a person needs (``rules/``). Nothing here holds an
+opinion: this module finds the facts that a rule asks for, asks the schema, and tells passed from failed,
+from not measured and from not applicable.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import string
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from albumkit.album.names import Excluder
+from albumkit.config import Ignore
+from albumkit.errors import AlbumkitError, UnknownName
+from albumkit.facts import COSTS, Cost, Measured, NotApplicable, NotDecoded, Scope, Subject, Unmeasured, find_fact
+from albumkit.opening import OpenAlbum
+from albumkit.paths import rules_root
+from albumkit.settings import Settings, Value
+
+SEVERITIES = ("error", "warning", "note")
+#: Folders of rules/ that hold rules; the others hold trainers and profiles.
+RULE_FOLDERS = ("example", "album", "caption", "pair", "settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A command or edit that mends a fault, and what it gives; both may hold message fields."""
+
+    do: str
+    gives: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One fault: its schema over facts, and its words. ``id`` is its path below rules/."""
+
+    id: str
+    scope: Scope
+    severity: str
+    title: str
+    schema: Mapping[str, Any]
+    needs: tuple[str, ...]
+    message: str
+    why: str
+    remedies: tuple[Remedy, ...]
+    sources: tuple[str, ...]
+    since: str
+    examples: tuple[Mapping[str, Any], ...]
+    counterexamples: tuple[Mapping[str, Any], ...]
+    needs_knob: str | None = None
+    #: A knob whose line in album.toml is the place of the fault (settings rules).
+    about_knob: str | None = None
+    #: A fact that names the other files of the fault.
+    related: str | None = None
+    #: When pack mends it: a schema over facts, and the words of the counted line.
+    handled_when: Mapping[str, Any] | None = None
+    handled_as: str = ""
+    fix: Mapping[str, str] | None = None
+    aliases: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def cost(self) -> Cost:
+        """The dearest fact that the rule needs."""
+        facts = [find_fact(self.scope, name) for name in self.needs]
+        return max((f.cost for f in facts if f), key=COSTS.index, default="stat")
+
+    @functools.cached_property
+    def validator(self) -> Any:
+        import jsonschema_rs
+
+        return jsonschema_rs.Draft202012Validator(self.schema)
+
+    @functools.cached_property
+    def handled_validator(self) -> Any:
+        import jsonschema_rs
+
+        return jsonschema_rs.Draft202012Validator(self.handled_when or False)
+
+    def violation(self, facts: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+        """(fact, value, limit) of the first broken property, or None when the facts pass."""
+        for error in self.validator.iter_errors(facts):
+            name = str(error.instance_path[0]) if error.instance_path else self.needs[0]
+            part: Any = self.schema
+            for step in error.schema_path:
+                part = part[step]
+            return name, facts.get(name), part
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule failing on one subject."""
+
+    album: str
+    rule: str
+    scope: str
+    severity: str
+    path: str
+    paths: tuple[str, ...]
+    line: int | None
+    fact: str
+    value: Any
+    limit: Any
+    message: str
+    remedies: tuple[Remedy, ...]
+    fix: Mapping[str, str] | None
+    fingerprint: str
+    ignored: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A fault that pack mends; ``words`` is what the counted line calls it."""
+
+    album: str
+    rule: str
+    path: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A rule that could not be judged; ``path`` is "" when that holds for every subject."""
+
+    album: str
+    rule: str
+    severity: str
+    path: str
+    reason: str
+    count: int = 1
+
+
+@dataclass
+class AlbumResult:
+    """What lint found in one album."""
+
+    album: str
+    name: str
+    kind: str = ""
+    settings: Settings | None = None
+    config_file: str = ""
+    examples: int = 0
+    captions: int = 0
+    noun: str = "pictures"
+    findings: list[Finding] = field(default_factory=list)
+    handled: list[Handled] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    #: Rules that ran, and rules that the chosen cost left out.
+    rules: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def count(self, severity: str) -> int:
+        """Faults of a severity that nobody ignored: a rule counts once however many files it names, and
+        once for each knob.
+        """
+        return len(
+            {
+                (f.rule, f.fingerprint if f.scope == "knob" else "")
+                for f in self.findings
+                if f.severity == severity and f.ignored is None
+            }
+        )
+
+    def fails(self, strict: bool = False) -> bool:
+        """Whether this album makes lint exit 1, and pack refuse."""
+        if self.count("error"):
+            return True
+        return strict and (bool(self.count("warning")) or any(s.severity == "error" for s in self.skipped))
+
+
+@functools.cache
+def load_rules(root: Path | None = None) -> tuple[Rule, ...]:
+    """Every shipped rule, by id."""
+    base = root or rules_root()
+    files = (file for folder in RULE_FOLDERS for file in (base / folder).glob("*.json"))
+    return tuple(sorted((_load_rule(file, base) for file in files), key=lambda rule: rule.id))
+
+
+def find_rule(name: str) -> Rule:
+    """A rule by id or former id; raises UnknownName with the nearest."""
+    for rule in load_rules():
+        if name == rule.id or name in rule.aliases:
+            return rule
+    raise UnknownName("rule", name, [rule.id for rule in load_rules()])
+
+
+def _load_rule(file: Path, base: Path) -> Rule:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        words = document.pop("x-albumkit")
+        handled = words.get("handled") or {}
+        texts = [words["message"], handled.get("as", "")]
+        texts += [text for r in words["remedy"] for text in (r["do"], r.get("gives", ""))]
+        return Rule(
+            id=file.relative_to(base).with_suffix("").as_posix(),
+            scope=words["scope"],
+            severity=words["severity"],
+            title=document["title"],
+            schema=document,
+            needs=tuple(document["required"]),
+            message=words["message"],
+            why=words["why"],
+            remedies=tuple(Remedy(r["do"], r.get("gives", "")) for r in words["remedy"]),
+            sources=tuple(words["sources"]),
+            since=words["since"],
+            examples=tuple(words["examples"]),
+            counterexamples=tuple(words["counterexamples"]),
+            needs_knob=words.get("needs_knob"),
+            about_knob=words.get("about_knob"),
+            related=words.get("related"),
+            handled_when=handled.get("when"),
+            handled_as=handled.get("as", ""),
+            fix=words.get("fix"),
+            aliases=tuple(words.get("aliases", ())),
+            fields=tuple(dict.fromkeys(_fields(texts))),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise AlbumkitError(f"{file.as_posix()} is not a rule: {error!r}") from error
+
+
+def _fields(texts: Iterable[str]) -> list[str]:
+    return [name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name]
+
+
+@functools.cache
+def profile(kind: str) -> Mapping[str, str]:
+    """Rule id -> severity or "off" for a kind of album; empty where nothing differs."""
+    file = rules_root() / "profiles" / f"{kind}.json"
+    if not file.is_file():
+        return {}
+    rules: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["rules"]
+    return rules
+
+
+def lint(
+    opened: OpenAlbum,
+    settings: Settings,
+    measured: Measured,
+    *,
+    rules: Sequence[Rule] | None = None,
+    cost: Cost = "pixels",
+) -> AlbumResult:
+    """Judge one album.
+
+    Args:
+        opened: The album with its album.toml.
+        settings: Resolved for the trainer that it is judged for.
+        measured: Where facts of bytes come from; its cache is filled but not written.
+        rules: All shipped rules by default.
+        cost: Dearer rules are left out, but for pixel facts that the cache already has.
+    """
+    run = _Run(opened, settings, measured)
+    wanted = load_rules() if rules is None else rules
+    check_ignores(opened.config.ignores, wanted)
+    severities = profile(settings.kind)
+    active = [r for r in wanted if severities.get(r.id) != "off" and run.speaks(r)]
+    if COSTS.index(cost) >= COSTS.index("pixels") and any(r.cost == "pixels" for r in active):
+        measured.decode_all(opened.album.media)
+    by_scope: dict[Scope, list[Rule]] = defaultdict(list)
+    for rule in active:
+        if COSTS.index(rule.cost) <= max(COSTS.index(cost), COSTS.index("pixels")):
+            by_scope[rule.scope].append(rule)
+        else:
+            run.result.left_out.append(rule.id)
+    for scope, scoped in by_scope.items():
+        subjects = run.subjects(scope)
+        for rule in scoped:
+            run.judge(rule, subjects, severities.get(rule.id, rule.severity))
+    run.result.findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.rule, f.path, f.line or 0))
+    return run.result
+
+
+def check_ignores(ignores: Iterable[Ignore], rules: Sequence[Rule]) -> None:
+    """Raises UnknownName for an ignore that names no rule."""
+    known = {name for rule in rules for name in (rule.id, *rule.aliases)}
+    known |= {name for rule in load_rules() for name in (rule.id, *rule.aliases)}
+    for ignore in ignores:
+        if ignore.rule not in known:
+            raise UnknownName("rule", ignore.rule, known, "It stands in [[lint.ignore]] of album.toml.")
+
+
+class _Run:
+    """One album being judged: its subjects, and the result as it grows."""
+
+    def __init__(self, opened: OpenAlbum, settings: Settings, measured: Measured) -> None:
+        album = opened.album
+        self.opened, self.settings, self.album = opened, settings, album
+        context = {"album": album, "measured": measured, "settings": settings, "trainer": settings.trainer}
+        self.parent = Subject("album", "", context)
+        self.parent = Subject("settings", "", {}, self.parent)
+        captions = [album.caption(example) for example in album.examples]
+        self.result = AlbumResult(
+            album=opened.display,
+            name=album.name,
+            kind=settings.kind,
+            settings=settings,
+            config_file=opened.config.files[0].as_posix() if opened.config.files else "",
+            examples=len(album.examples),
+            captions=sum(1 for c in captions if c is not None),
+            noun=_noun(opened),
+        )
+        self._ignores: dict[str, list[tuple[Excluder | None, str]]] = defaultdict(list)
+        for ignore in opened.config.ignores:
+            self._ignores[ignore.rule].append((Excluder(ignore.paths) if ignore.paths else None, ignore.reason))
+
+    def speaks(self, rule: Rule) -> bool:
+        return rule.needs_knob is None or rule.needs_knob in self.settings.trainer.knobs
+
+    def subjects(self, scope: Scope) -> list[Subject]:
+        album, parent = self.album, self.parent
+        if scope == "example":
+            return [Subject("example", m.path, {"media": m}, parent) for m in album.media]
+        if scope == "caption":
+            return [Subject("caption", e.path, {"example": e}, parent) for e in album.examples]
+        if scope == "pair":
+            return [Subject("pair", e.path, {"example": e}, parent) for e in album.examples if e.is_pair]
+        if scope == "knob":
+            written = {**self.settings.knobs, **self.settings.unknown}
+            return [
+                Subject("knob", self._place(value)[0], {"name": name, "setting": value}, parent)
+                for name, value in written.items()
+                if value.is_set
+            ]
+        return [parent]
+
+    def judge(self, rule: Rule, subjects: Sequence[Subject], severity: str) -> None:
+        """Hold one rule against every subject of its scope."""
+        verdicts: dict[tuple[Any, ...], bool] = {}
+        skipped: dict[str, list[str]] = defaultdict(list)
+        left_out = False
+        for subject in subjects:
+            try:
+                values = tuple(subject.get(name) for name in rule.needs)
+            except NotApplicable:
+                continue
+            except NotDecoded:
+                left_out = True
+                continue
+            except Unmeasured as unmeasured:
+                skipped[str(unmeasured)].append(subject.path)
+                continue
+            passed = verdicts.get(values)
+            if passed is None:
+                passed = verdicts[values] = rule.validator.is_valid(_plain(rule, values))
+            if not passed:
+                self._fail(rule, subject, values, severity)
+        (self.result.left_out if left_out else self.result.rules).append(rule.id)
+        for reason, paths in skipped.items():
+            whole = len(paths) == len(subjects)
+            for path in [""] if whole else paths:
+                count = len(paths) if whole else 1
+                self.result.skipped.append(Skipped(self.result.album, rule.id, severity, path, reason, count))
+
+    def _fail(self, rule: Rule, subject: Subject, values: tuple[Any, ...], severity: str) -> None:
+        facts = _plain(rule, values)
+        words = self._words(rule, subject)
+        trainer = self.settings.trainer
+        if rule.handled_when is not None and trainer.reads == "archive":
+            wanted = rule.handled_when.get("required", ())
+            known = {name: subject.get(name) for name in wanted}
+            if rule.handled_validator.is_valid(known):
+                handled_as = rule.handled_as.format(**words)
+                self.result.handled.append(Handled(self.result.album, rule.id, subject.path, handled_as))
+                return
+        name, value, limit = rule.violation(facts) or (rule.needs[0], values[0], None)
+        path, line = self._where(rule, subject)
+        related = tuple(subject.get(rule.related)) if rule.related else ()
+        identity = [rule.id, self.album.name, path, str(words.get("knob_name", ""))]
+        self.result.findings.append(
+            Finding(
+                album=self.result.album,
+                rule=rule.id,
+                scope=rule.scope,
+                severity=severity,
+                path=path,
+                paths=(path, *related) if path else related,
+                line=line,
+                fact=name,
+                value=value,
+                limit=limit,
+                message=rule.message.format(**words),
+                remedies=tuple(Remedy(r.do.format(**words), r.gives.format(**words)) for r in rule.remedies),
+                fix=rule.fix,
+                fingerprint=hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16],
+                ignored=self._ignored(rule, path),
+            )
+        )
+
+    def _words(self, rule: Rule, subject: Subject) -> dict[str, Any]:
+        """Values of the message fields: facts, and how the album is called on the command line."""
+        words: dict[str, Any] = {"album_path": self.result.album}
+        for name in rule.fields:
+            if name not in words:
+                words[name] = subject.get(name)
+        if rule.scope == "knob":
+            words["knob_name"] = subject.get("knob_name")
+        return words
+
+    def _where(self, rule: Rule, subject: Subject) -> tuple[str, int | None]:
+        if rule.scope == "knob":
+            return self._place(subject.get("setting"))
+        if rule.scope == "settings":
+            value = self.settings.knobs.get(rule.about_knob or "")
+            return self._place(value) if value and value.is_set else self._place(None)
+        return subject.path, None
+
+    def _place(self, value: Value | None) -> tuple[str, int | None]:
+        """album.toml as the album sees it, and the line; ("", None) when there is no file to point at."""
+        if value is not None and value.place is not None:
+            return self.opened.relative(value.place.file), value.place.line
+        if value is None and self.opened.config.files:
+            return self.opened.relative(self.opened.config.files[0]), None
+        return "", None
+
+    def _ignored(self, rule: Rule, path: str) -> str | None:
+        for name in (rule.id, *rule.aliases):
+            for matches, reason in self._ignores.get(name, ()):
+                if matches is None or matches(path):
+                    return reason
+        return None
+
+
+def _plain(rule: Rule, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Facts as JSON has them: a tuple is a list."""
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in zip(rule.needs, values, strict=True)}
+
+
+def _noun(opened: OpenAlbum) -> str:
+    if opened.album.has_pairs:
+        return "pairs"
+    return "clips" if opened.album.has_clips and opened.guessed_kind == "video" else "pictures"
+
+
+def unreadable(display: str, name: str, error: AlbumkitError) -> AlbumResult:
+    """The result of an album that could not even be opened, so that the others are still judged."""
+    rule = find_rule("album/unreadable")
+    result = AlbumResult(album=display, name=name, rules=[rule.id])
+    result.findings.append(
+        Finding(
+            album=display,
+            rule=rule.id,
+            scope=rule.scope,
+            severity=rule.severity,
+            path="",
+            paths=(),
+            line=None,
+            fact="album_problem",
+            value=error.message,
+            limit="",
+            message=error.message,
+            remedies=(Remedy(error.remedy),) if error.remedy else (),
+            fix=None,
+            fingerprint=hashlib.sha256(f"{rule.id}\0{name}".encode()).hexdigest()[:16],
+        )
+    )
+    return result
+
+
+ProgressFactory = Callable[[str], Callable[[int, int], None] | None]

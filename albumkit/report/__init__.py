@@ -1,0 +1,1 @@
+"""What albumkit shows: text for people, JSON for programs."""

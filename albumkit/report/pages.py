@@ -1,0 +1,109 @@
+"""The page of a rule, as Markdown: what ``explain`` prints and what docs/rules holds."""
+
+from __future__ import annotations
+
+from albumkit.lint import Rule, load_rules, profile
+
+_HANDLED = (
+    "**pack mends it.** For a trainer that receives an archive this is no finding: `lint` counts it in one "
+    "line and `pack` does it."
+)
+_KINDS = ("subject", "style", "edit", "video")
+
+
+def rule_page(rule: Rule) -> str:
+    """One rule's page: what it says, why it matters, what mends it, what it measures, where it comes from."""
+    parts = [f"# {rule.id}", f"{rule.title}. Severity: **{rule.severity}**, since {rule.since}."]
+    parts += ["## What it says", f"    {rule.counterexamples[0]['message']}"]
+    parts += ["## Why it matters", rule.why]
+    if rule.handled_when is not None:
+        parts.append(_HANDLED)
+    parts += ["## What mends it", "\n".join(_remedy(r.do, r.gives) for r in rule.remedies)]
+    parts += ["## What is measured", _measured(rule)]
+    if notes := _profiles(rule):
+        parts += ["## Kinds of album", notes]
+    parts += ["## To silence it", _silence(rule), "## Sources", "\n".join(f"- {s}" for s in rule.sources)]
+    return "\n\n".join(parts) + "\n"
+
+
+def rules_index() -> str:
+    """The list of all rules, by folder, with severity and title."""
+    lines = ["# Rules", "", "Generated from `rules/` by `python -m albumkit.report.pages docs`.", ""]
+    folder = ""
+    for rule in load_rules():
+        if rule.id.split("/")[0] != folder:
+            folder = rule.id.split("/")[0]
+            lines += [f"## {folder}", "", "| rule | severity | fault |", "|---|---|---|"]
+        lines.append(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} |")
+        if rule is [r for r in load_rules() if r.id.split("/")[0] == folder][-1]:
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Every generated page: path below docs/ -> text."""
+    found = {f"rules/{rule.id}.md": rule_page(rule) for rule in load_rules()}
+    return {"rules/README.md": rules_index(), **found}
+
+
+def _remedy(do: str, gives: str) -> str:
+    shown = _plain(do)
+    text = f"`{shown}`" if shown.startswith("albumkit ") or " = " in shown else shown
+    return f"- {text}" + (f" ({_plain(gives)})" if gives else "")
+
+
+def _plain(text: str) -> str:
+    """Message fields as a reader of a page sees them: ``{album_path}`` becomes ALBUM."""
+    names = {"album_path": "ALBUM", "trainer_id": "ID", "subject_phrase": "TRIGGER CLASS", "trigger": "TRIGGER"}
+    fields = {"caption_names": "ROOT.txt", "start_name": "ROOT_start", "end_name": "ROOT_end"}
+    for name, shown in {**names, **fields, "better_format": "comfy", "examples_short": "a few"}.items():
+        text = text.replace(f"{{{name}}}", shown)
+    return text
+
+
+def _measured(rule: Rule) -> str:
+    from albumkit.facts import find_fact
+
+    lines = []
+    for name in rule.needs:
+        found = find_fact(rule.scope, name)
+        if found is not None:
+            doc = " ".join(found.doc.split())
+            lines.append(f"- `{name}` (of each {rule.scope}, cost {found.cost}): {doc}")
+            limit = {k: v for k, v in rule.schema["properties"][name].items() if k != "type"}
+            lines.append("  Passes when: " + ", ".join(f"`{k}` {_shown(v)}" for k, v in limit.items()))
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"`{k}` {_shown(v)}" for k, v in value.items())
+    if value == "":
+        return "(empty)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _profiles(rule: Rule) -> str:
+    rows = [(kind, profile(kind).get(rule.id)) for kind in _KINDS]
+    return "\n".join(f"- {kind} albums: {severity}" for kind, severity in rows if severity)
+
+
+def _silence(rule: Rule) -> str:
+    paths = 'paths = ["IMG_0415.*"]\n' if rule.scope in ("example", "caption", "pair") else ""
+    return f'```toml\n[[lint.ignore]]\nrule = "{rule.id}"\n{paths}reason = "why it is right here"\n```'
+
+
+def _main() -> None:
+    import sys
+    from pathlib import Path
+
+    root = Path(sys.argv[1])
+    for name, text in pages().items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    _main()

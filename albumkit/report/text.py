@@ -1,0 +1,288 @@
+"""What a person reads: findings by severity, then rule, with their files and what to do.
+
+Every function returns rich Text lines of at most ``width`` columns, so that the same words appear with and
+without colour, on a terminal and in a file.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from albumkit.lint import AlbumResult, Finding, Skipped
+
+if TYPE_CHECKING:
+    from albumkit.workflows import LintReport
+
+_HEADINGS = {
+    "error": ("errors: the trainer would refuse this, or you would pay for nothing", "bold red"),
+    "warning": ("warnings: it would train, and you would see it in the result", "bold yellow"),
+    "note": ("notes: nothing to do, but good to know", "bold cyan"),
+}
+_RUNTIMES = {"comfy": "ComfyUI", "fal": "fal", "diffusers": "diffusers"}
+#: A rule names at most so many files; the rest is a count.
+_MOST_NAMES = 6
+
+
+def lint_lines(report: LintReport, *, width: int = 80, verbose: bool = False) -> list[Text]:
+    """The whole report. Of several albums, those without anything to say get one line each."""
+    width = max(40, min(width, 100))
+    lines: list[Text] = []
+    quiet = [a for a in report.albums if len(report.albums) > 1 and not _speaks(a, verbose)]
+    for album in report.albums:
+        if album not in quiet:
+            lines += [*_album_lines(album, width, verbose), Text()]
+    if quiet:
+        lines += [*_quiet_lines(quiet, width), Text()]
+    return lines + _totals(report, width)
+
+
+def _speaks(album: AlbumResult, verbose: bool) -> bool:
+    shown = [f for f in album.findings if f.ignored is None and (verbose or f.severity != "note")]
+    return bool(shown) or verbose
+
+
+def _album_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
+    lines = _header(album, width)
+    for severity, (heading, style) in _HEADINGS.items():
+        groups = _by_rule(f for f in album.findings if f.severity == severity and f.ignored is None)
+        if groups:
+            lines += [Text(), Text(heading, style)]
+        for group in groups:
+            lines += _group_lines(album, group, width, verbose)
+    tail = [*_handled_lines(album, width, verbose), *_ignored_lines(album, width), *_skipped_lines(album, width)]
+    return [*lines, Text(), *tail] if tail else lines
+
+
+def _header(album: AlbumResult, width: int) -> list[Text]:
+    settings = album.settings
+    if settings is None:
+        return [Text(album.album, "bold")]
+    facts = [settings.kind, _many(album.examples, album.noun), _many(album.captions, "captions")]
+    trigger = settings.trigger_phrase
+    facts.append(f'trigger "{trigger}"' if trigger else "no trigger" if trigger == "" else "trigger not given")
+    first = Text.assemble((album.album, "bold"), "   ", ", ".join(facts))
+    place = f"({album.config_file or 'no album.toml'})"
+    if len(first) + len(place) + 2 <= width:
+        first.append(" " * (width - len(first) - len(place)) + place, "dim")
+    indent = " " * min(len(album.album) + 3, 6)
+    judged = f"judged for {settings.trainer.id}"
+    if settings.trainer_origin.startswith("default"):
+        judged += f" ({settings.trainer_origin})"
+    if settings.runtimes:
+        judged += ", to be used in " + " and ".join(_RUNTIMES[r] for r in settings.runtimes)
+    return [first, *_wrapped(judged, width, indent)]
+
+
+def _by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
+    groups: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        groups[finding.rule].append(finding)
+    return list(groups.values())
+
+
+def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbose: bool) -> list[Text]:
+    first = group[0]
+    lines = [_title(first.rule, _where(album, group), width)]
+    most = len(group) if verbose else _MOST_NAMES
+    if len({f.message for f in group}) == 1:
+        if first.path and first.scope in ("example", "caption", "pair"):
+            lines += _names(group, most, width)
+        lines += _wrapped(_sentence(first.message), width, "      ")
+    else:
+        lines += _each(group, most, width)
+    lines += _remedies(first, width)
+    return lines
+
+
+def _where(album: AlbumResult, group: Sequence[Finding]) -> str:
+    first = group[0]
+    if first.scope in ("knob", "settings"):
+        if len(group) > 1 or not first.path:
+            return ""
+        place = f"{album.album}/{first.path}".replace("//", "/")
+        return f"{place} line {first.line}" if first.line else place
+    if first.scope == "album":
+        return ""
+    total = album.examples
+    return f"{len(group)} of {_many(total, album.noun)}" if len(group) <= total else _many(len(group), "files")
+
+
+def _title(rule: str, where: str, width: int) -> Text:
+    gap = width - 2 - len(rule) - len(where)
+    line = Text.assemble("  ", (rule, "bold"))
+    if where and gap >= 2:
+        line.append(" " * gap + where, "dim")
+    elif where:
+        line.append("  " + where, "dim")
+    return line
+
+
+def _names(group: Sequence[Finding], most: int, width: int) -> list[Text]:
+    names = [f.path for f in group]
+    stems = [_stem(name) for name in names]
+    if group[0].scope == "caption" and len(set(stems)) == len(stems):
+        names = stems
+    shown = names[:most]
+    if len(names) > most:
+        shown = [*shown, f"and {len(names) - most} more"]
+    return _wrapped("  ".join(name.replace(" ", "\0") for name in shown), width, "      ", style="cyan")
+
+
+def _each(group: Sequence[Finding], most: int, width: int) -> list[Text]:
+    """Findings of one rule whose words differ: a line each, the names in a column."""
+    in_file = group[0].scope in ("knob", "settings")
+    labels = [f"line {f.line}" if in_file and f.line else "" if in_file else f.path for f in group[:most]]
+    column = min(max(map(len, labels)), 28)
+    lines: list[Text] = []
+    for finding, label in zip(group, labels, strict=False):
+        hang = " " * (6 + column + 2)
+        body = _wrapped(_sentence(finding.message), width, hang)
+        if len(label) > column:
+            lines += [Text.assemble("      ", (label, "cyan")), *body]
+        else:
+            head = Text.assemble("      ", (label.ljust(column), "cyan"), "  ", body[0].plain.strip())
+            lines += [head, *body[1:]]
+    if len(group) > most:
+        lines.append(Text(f"      and {len(group) - most} more", "cyan"))
+    return lines
+
+
+def _remedies(finding: Finding, width: int) -> list[Text]:
+    lines: list[Text] = []
+    for number, remedy in enumerate(finding.remedies):
+        word = "or" if number else "do"
+        one = f"{remedy.do}   {remedy.gives}" if remedy.gives else remedy.do
+        if len(one) + 11 <= width:
+            lines.append(Text.assemble("      ", (word, "green"), f"   {one}"))
+            continue
+        body = _wrapped(remedy.do, width, " " * 11)
+        lines.append(Text.assemble("      ", (word, "green"), "   ", body[0].plain.strip()))
+        lines += body[1:]
+        if remedy.gives:
+            lines += _wrapped(remedy.gives, width, " " * 11, style="dim")
+    return lines
+
+
+def _handled_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
+    if not album.handled:
+        return []
+    counts = Counter(h.words for h in album.handled)
+    words = ", ".join(f"{n} {what}" for what, n in counts.most_common())
+    hint = "" if verbose else " (-v names the files)"
+    lines = [Text.assemble(("pack does these by itself, nothing to do", "bold"), hint)]
+    if not verbose:
+        return lines + _wrapped(words, width, "  ")
+    for what, count in counts.most_common():
+        lines.append(Text(f"  {count} {what}"))
+        paths = [h.path for h in album.handled if h.words == what]
+        lines += _wrapped("  ".join(p.replace(" ", "\0") for p in paths), width, "      ", style="cyan")
+    return lines
+
+
+def _ignored_lines(album: AlbumResult, width: int) -> list[Text]:
+    counts = Counter((f.rule, f.ignored or "") for f in album.findings if f.ignored is not None)
+    return [
+        line
+        for (rule, reason), count in sorted(counts.items())
+        for line in _counted("ignored", count, f"{rule}: {reason}", width)
+    ]
+
+
+def _skipped_lines(album: AlbumResult, width: int) -> list[Text]:
+    by_reason: dict[str, list[Skipped]] = defaultdict(list)
+    for skip in album.skipped:
+        by_reason[skip.reason].append(skip)
+    lines: list[Text] = []
+    for reason, skips in by_reason.items():
+        rules = sorted({s.rule for s in skips})
+        named = ", ".join(rules) if len(rules) <= 3 else f"{len(rules)} rules"
+        files = {s.path for s in skips if s.path}
+        on_files = f" on {_many(len(files), 'files')}" if files else ""
+        lines += _counted("not judged", len(rules), f"{named}{on_files}: {reason}", width)
+    return lines
+
+
+def _counted(label: str, count: int, words: str, width: int) -> list[Text]:
+    head = f"{label:<10}{count:>3}   "
+    body = _wrapped(words, width, " " * len(head))
+    return [Text.assemble((head, "dim"), body[0].plain.strip()), *body[1:]]
+
+
+def _quiet_lines(albums: Sequence[AlbumResult], width: int) -> list[Text]:
+    lines = [Text("nothing to mend in", "bold green")]
+    for album in albums:
+        kind = album.settings.kind if album.settings else ""
+        what = f"{kind}, {_many(album.examples, album.noun)}"
+        gap = width - 2 - len(album.album) - len(what)
+        lines.append(Text.assemble(f"  {album.album}", " " * max(2, gap), (what, "dim")))
+    return lines
+
+
+def _totals(report: LintReport, width: int) -> list[Text]:
+    counts = {severity: report.count(severity) for severity in _HEADINGS}
+    parts = [_many(counts["error"], "errors"), _many(counts["warning"], "warnings")]
+    if counts["note"]:
+        parts.append(_many(counts["note"], "notes"))
+    if skipped := sum(len({s.rule for s in a.skipped}) for a in report.albums):
+        parts.append(f"{skipped} not judged")
+    left_out = {rule for a in report.albums for rule in a.left_out}
+    if left_out:
+        parts.append(f"{len(left_out)} left out by --cost")
+    rules = {rule for a in report.albums for rule in a.rules}
+    examples = sum(a.examples for a in report.albums)
+    noun = report.albums[0].noun if len({a.noun for a in report.albums}) == 1 else "examples"
+    right = [_many(examples, noun), _many(len(rules), "rules"), f"{report.seconds:.1f} s"]
+    if len(report.albums) > 1:
+        right.insert(0, _many(len(report.albums), "albums"))
+    left, end = ", ".join(parts), ", ".join(right)
+    style = "bold red" if counts["error"] else "bold yellow" if counts["warning"] else "bold green"
+    gap = width - len(left) - len(end)
+    last = Text.assemble((left, style), " " * gap if gap >= 2 else "\n", (end, "dim"))
+    return [last, _next(report)]
+
+
+def _next(report: LintReport) -> Text:
+    """The commands that make sense now."""
+    worst = next((f for s in _HEADINGS for a in report.albums for f in a.findings if f.severity == s), None)
+    commands = []
+    if worst is not None:
+        commands.append(f"albumkit explain {worst.rule}")
+    if len(report.albums) == 1 and not report.count("error"):
+        commands.append(f"albumkit pack {report.albums[0].album}")
+    elif len(report.albums) == 1 and not report.albums[0].config_file and report.albums[0].examples:
+        commands.append(f"albumkit init {report.albums[0].album}")
+    if not commands:
+        commands.append("albumkit pack ALBUM")
+    return Text.assemble(("next", "green"), "   ", "  |  ".join(commands))
+
+
+def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
+    """Lines of at most ``width`` columns; a NUL stands for a blank that must not break."""
+    rows = textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return [Text(row.replace("\0", " "), style) for row in rows or [indent]]
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun[:-1] if count == 1 and noun.endswith('s') else noun}"
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
+def _sentence(message: str) -> str:
+    return message
