@@ -12,7 +12,7 @@ import hashlib
 import json
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from typing import Any
 from albumkit.album.names import Excluder
 from albumkit.config import Ignore
 from albumkit.errors import AlbumkitError, UnknownName
-from albumkit.facts import COSTS, Cost, Measured, NotApplicable, NotDecoded, Scope, Subject, Unmeasured, find_fact
+from albumkit.facts import (
+    COSTS,
+    Cost,
+    Measured,
+    NotApplicable,
+    NotDecoded,
+    Scope,
+    Table,
+    Unmeasured,
+    find_fact,
+)
 from albumkit.opening import OpenAlbum
 from albumkit.paths import rules_root
 from albumkit.settings import Settings, Value
@@ -272,9 +282,9 @@ def lint(
         else:
             run.result.left_out.append(rule.id)
     for scope, scoped in by_scope.items():
-        subjects = run.subjects(scope)
+        table = run.table(scope)
         for rule in scoped:
-            run.judge(rule, subjects, severities.get(rule.id, rule.severity))
+            run.judge(rule, table, severities.get(rule.id, rule.severity))
     run.result.findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.rule, f.path, f.line or 0))
     return run.result
 
@@ -295,8 +305,8 @@ class _Run:
         album = opened.album
         self.opened, self.settings, self.album = opened, settings, album
         context = {"album": album, "measured": measured, "settings": settings, "trainer": settings.trainer}
-        self.parent = Subject("album", "", context)
-        self.parent = Subject("settings", "", {}, self.parent)
+        top = Table("album", [""], {name: [value] for name, value in context.items()})
+        self.parent = Table("settings", [""], {}, top)
         captions = [album.caption(example) for example in album.examples]
         self.result = AlbumResult(
             album=opened.display,
@@ -310,70 +320,76 @@ class _Run:
         )
         self._ignores: dict[str, list[tuple[Excluder | None, str]]] = defaultdict(list)
         for ignore in opened.config.ignores:
-            self._ignores[ignore.rule].append((Excluder(ignore.paths) if ignore.paths else None, ignore.reason))
+            self._ignores[ignore.rule].append(
+                (Excluder(ignore.paths) if ignore.paths else None, ignore.reason)
+            )
 
     def speaks(self, rule: Rule) -> bool:
         return rule.needs_knob is None or rule.needs_knob in self.settings.trainer.knobs
 
-    def subjects(self, scope: Scope) -> list[Subject]:
+    def table(self, scope: Scope) -> Table:
+        """All subjects of a scope, with the objects that their facts are measured of."""
         album, parent = self.album, self.parent
         if scope == "example":
-            return [Subject("example", m.path, {"media": m}, parent) for m in album.media]
-        if scope == "caption":
-            return [Subject("caption", e.path, {"example": e}, parent) for e in album.examples]
-        if scope == "pair":
-            return [Subject("pair", e.path, {"example": e}, parent) for e in album.examples if e.is_pair]
+            return Table(scope, [m.path for m in album.media], {"media": album.media}, parent)
+        if scope in ("caption", "pair"):
+            examples = [e for e in album.examples if e.is_pair or scope == "caption"]
+            return Table(scope, [e.path for e in examples], {"example": examples}, parent)
         if scope == "knob":
             written = {**self.settings.knobs, **self.settings.unknown}
-            return [
-                Subject("knob", self._place(value)[0], {"name": name, "setting": value}, parent)
-                for name, value in written.items()
-                if value.is_set
-            ]
-        return [parent]
+            knobs = {name: value for name, value in written.items() if value.is_set}
+            paths = [self._place(value)[0] for value in knobs.values()]
+            return Table(scope, paths, {"name": list(knobs), "setting": list(knobs.values())}, parent)
+        return parent
 
-    def judge(self, rule: Rule, subjects: Sequence[Subject], severity: str) -> None:
+    def judge(self, rule: Rule, table: Table, severity: str) -> None:
         """Hold one rule against every subject of its scope."""
-        verdicts: dict[tuple[Any, ...], bool] = {}
-        skipped: dict[str, list[str]] = defaultdict(list)
+        columns = [table.column(name) for name in rule.needs]
+        rows = list(zip(*columns, strict=True))
         left_out = False
-        for subject in subjects:
-            try:
-                values = tuple(subject.get(name) for name in rule.needs)
-            except NotApplicable:
-                continue
-            except NotDecoded:
-                left_out = True
-                continue
-            except Unmeasured as unmeasured:
-                skipped[str(unmeasured)].append(subject.path)
-                continue
-            passed = verdicts.get(values)
-            if passed is None:
-                passed = verdicts[values] = rule.validator.is_valid(_plain(rule, values))
-            if not passed:
-                self._fail(rule, subject, values, severity)
+        if not table.whole(rule.needs):
+            left_out = self._skip(rule, table, rows)
+        verdicts = {
+            values: rule.validator.is_valid(_plain(rule, values))
+            for values in set(rows)
+            if not any(isinstance(v, (Unmeasured, NotApplicable)) for v in values)
+        }
+        if not all(verdicts.values()):
+            for row, values in enumerate(rows):
+                if verdicts.get(values) is False:
+                    self._fail(rule, table, row, values, severity)
         (self.result.left_out if left_out else self.result.rules).append(rule.id)
+
+    def _skip(self, rule: Rule, table: Table, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Note what could not be measured; True when that was this run's choice rather than a lack."""
+        left_out = False
+        skipped: dict[str, list[str]] = defaultdict(list)
+        for path, values in zip(table.paths, rows, strict=True):
+            state = next((v for v in values if isinstance(v, (Unmeasured, NotApplicable))), None)
+            if isinstance(state, NotDecoded):
+                left_out = True
+            elif isinstance(state, Unmeasured):
+                skipped[str(state)].append(path)
         for reason, paths in skipped.items():
-            whole = len(paths) == len(subjects)
+            whole = len(paths) == len(rows)
             for path in [""] if whole else paths:
                 count = len(paths) if whole else 1
-                self.result.skipped.append(Skipped(self.result.album, rule.id, severity, path, reason, count))
+                self.result.skipped.append(
+                    Skipped(self.result.album, rule.id, rule.severity, path, reason, count)
+                )
+        return left_out
 
-    def _fail(self, rule: Rule, subject: Subject, values: tuple[Any, ...], severity: str) -> None:
-        facts = _plain(rule, values)
-        words = self._words(rule, subject)
-        trainer = self.settings.trainer
-        if rule.handled_when is not None and trainer.reads == "archive":
+    def _fail(self, rule: Rule, table: Table, row: int, values: tuple[Any, ...], severity: str) -> None:
+        words = self._words(rule, table, row)
+        if rule.handled_when is not None and self.settings.trainer.reads == "archive":
             wanted = rule.handled_when.get("required", ())
-            known = {name: subject.get(name) for name in wanted}
-            if rule.handled_validator.is_valid(known):
+            if rule.handled_validator.is_valid({name: table.cell(row, name) for name in wanted}):
                 handled_as = rule.handled_as.format(**words)
-                self.result.handled.append(Handled(self.result.album, rule.id, subject.path, handled_as))
+                self.result.handled.append(Handled(self.result.album, rule.id, table.paths[row], handled_as))
                 return
-        name, value, limit = rule.violation(facts) or (rule.needs[0], values[0], None)
-        path, line = self._where(rule, subject)
-        related = tuple(subject.get(rule.related)) if rule.related else ()
+        name, value, limit = rule.violation(_plain(rule, values)) or (rule.needs[0], values[0], None)
+        path, line = self._where(rule, table, row)
+        related = tuple(table.cell(row, rule.related)) if rule.related else ()
         identity = [rule.id, self.album.name, path, str(words.get("knob_name", ""))]
         self.result.findings.append(
             Finding(
@@ -390,28 +406,25 @@ class _Run:
                 message=rule.message.format(**words),
                 remedies=tuple(Remedy(r.do.format(**words), r.gives.format(**words)) for r in rule.remedies),
                 fix=rule.fix,
-                fingerprint=hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16],
+                fingerprint=_fingerprint(identity),
                 ignored=self._ignored(rule, path),
             )
         )
 
-    def _words(self, rule: Rule, subject: Subject) -> dict[str, Any]:
+    def _words(self, rule: Rule, table: Table, row: int) -> dict[str, Any]:
         """Values of the message fields: facts, and how the album is called on the command line."""
         words: dict[str, Any] = {"album_path": self.result.album}
-        for name in rule.fields:
-            if name not in words:
-                words[name] = subject.get(name)
-        if rule.scope == "knob":
-            words["knob_name"] = subject.get("knob_name")
+        fields = (*rule.fields, "knob_name") if rule.scope == "knob" else rule.fields
+        words.update((name, table.cell(row, name)) for name in fields if name not in words)
         return words
 
-    def _where(self, rule: Rule, subject: Subject) -> tuple[str, int | None]:
+    def _where(self, rule: Rule, table: Table, row: int) -> tuple[str, int | None]:
         if rule.scope == "knob":
-            return self._place(subject.get("setting"))
+            return self._place(table.cell(row, "setting"))
         if rule.scope == "settings":
             value = self.settings.knobs.get(rule.about_knob or "")
             return self._place(value) if value and value.is_set else self._place(None)
-        return subject.path, None
+        return table.paths[row], None
 
     def _place(self, value: Value | None) -> tuple[str, int | None]:
         """album.toml as the album sees it, and the line; ("", None) when there is no file to point at."""
@@ -432,6 +445,11 @@ class _Run:
 def _plain(rule: Rule, values: tuple[Any, ...]) -> dict[str, Any]:
     """Facts as JSON has them: a tuple is a list."""
     return {n: list(v) if isinstance(v, tuple) else v for n, v in zip(rule.needs, values, strict=True)}
+
+
+def _fingerprint(parts: Sequence[str]) -> str:
+    """16 hex digits that stay the same while the fault does: of rule, album and path, never of position."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _noun(opened: OpenAlbum) -> str:
@@ -459,10 +477,7 @@ def unreadable(display: str, name: str, error: AlbumkitError) -> AlbumResult:
             message=error.message,
             remedies=(Remedy(error.remedy),) if error.remedy else (),
             fix=None,
-            fingerprint=hashlib.sha256(f"{rule.id}\0{name}".encode()).hexdigest()[:16],
+            fingerprint=_fingerprint([rule.id, name]),
         )
     )
     return result
-
-
-ProgressFactory = Callable[[str], Callable[[int, int], None] | None]

@@ -37,9 +37,8 @@ class OpenAlbum:
 
     def relative(self, file: Path) -> str:
         """A settings file as the album sees it: ``album.toml``, ``../album.toml``; a zip's member by name."""
-        _, inside, member = file.as_posix().partition(f"{self.display}!")
-        if inside:
-            return member
+        if file.as_posix().startswith(f"{self.display}!"):
+            return file.as_posix().removeprefix(f"{self.display}!")
         try:
             return Path(os.path.relpath(file, self.path)).as_posix()
         except ValueError:  # two drives of Windows have no path between them

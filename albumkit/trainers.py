@@ -190,10 +190,11 @@ class KnownError:
 
 @dataclass(frozen=True, slots=True)
 class ErrorHit:
-    """A known error found in a text, with the trainers that print it."""
+    """A known error found in a text: the trainers that print it, and the line of the text that it is in."""
 
     trainers: tuple[str, ...]
     error: KnownError
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,22 +308,31 @@ def match_error(text: str) -> list[ErrorHit]:
             trainers.setdefault(error, []).append(trainer.id)
     found = {e: m for e in trainers if (m := re.search(e.pattern, text, re.IGNORECASE))}
     ordered = sorted(found, key=lambda e: -len(found[e].group()))
-    return [ErrorHit(tuple(trainers[e]), e) for e in ordered]
+    return [ErrorHit(tuple(trainers[e]), e, _line_around(text, found[e])) for e in ordered]
+
+
+def _line_around(text: str, match: re.Match[str]) -> str:
+    """The whole line that a match begins in."""
+    start = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.start())
+    return text[start : len(text) if end < 0 else end].strip()
 
 
 def _unknown(name: str) -> UnknownName:
-    """People leave the service out ("flux-2-trainer") or type the last part only; look there too."""
+    """People leave the service out ("flux-2-trainer") or type a part only ("klein-9b"); look there too."""
     spelt: dict[str, str] = {}
     for known in trainer_ids():
         parts = known.split("/")
         for i in range(len(parts)):
             spelt.setdefault("/".join(parts[i:]), known)
-    close = difflib.get_close_matches(name.lower(), list(spelt), n=1, cutoff=0.5)
-    best = spelt[close[0]] if close else None
-    listing = "albumkit trainers   lists them all"
-    error = UnknownName("trainer", name, [best] if best else [], listing)
-    if best and error.nearest is None:  # alike in its last part only
-        error.remedy = f"The nearest is {best}.  {listing}"
+    typed = name.lower()
+    close = difflib.get_close_matches(typed, list(spelt), n=1, cutoff=0.6)
+    close = close or [s for s in spelt if len(typed) > 2 and typed in s][:1]
+    error = UnknownName("trainer", name, [], "albumkit trainers   lists them all")
+    if close:
+        error.nearest = spelt[close[0]]
+        error.message = f"{error.message} The nearest is {error.nearest}."
+        error.args = (error.message,)
     return error
 
 

@@ -205,5 +205,3 @@ class _Index:
         except (OSError, subprocess.CalledProcessError) as error:
             raise UsageError(f"git could not list the files of {top.as_posix()}: {error}") from error
         return tuple(listing.decode("utf-8", "surrogateescape").rstrip("\0").split("\0"))
-
-

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from albumkit.album.captions import Caption, CaptionSource, decode_caption, normalise_caption
+from albumkit.album.captions import LARGEST_CAPTION, Caption, CaptionSource, decode_caption, normalise_caption
 from albumkit.album.source import Entry, Source
 
 Media = Literal["image", "clip"]
@@ -84,9 +85,10 @@ class Album:
     def has_clips(self) -> bool:
         return any(media.media == "clip" for example in self.examples for media in example.media)
 
-    @property
-    def media(self) -> list[MediaFile]:
-        return [media for example in self.examples for media in example.media]
+    @functools.cached_property
+    def media(self) -> tuple[MediaFile, ...]:
+        """Every picture and clip, example by example."""
+        return tuple(media for example in self.examples for media in example.media)
 
     def caption(self, example: Example) -> Caption | None:
         """The caption of an example, read once; None when it has none.
@@ -107,7 +109,6 @@ class Album:
         if entry.problem:
             return Caption("", source, problem=entry.problem)
         try:
-            with self.source.open(entry) as stream:
-                return decode_caption(stream.read((1 << 20) + 1), source)
+            return decode_caption(self.source.read(entry, LARGEST_CAPTION + 1), source)
         except OSError as error:
             return Caption("", source, problem=error.strerror or str(error))

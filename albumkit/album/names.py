@@ -20,6 +20,7 @@ RARE_PICTURES = frozenset(
 )
 #: Camera RAW: beside a picture of the same name a companion, alone a picture that nobody can train on.
 RAW = frozenset("3fr arw cr2 cr3 crw dng erf kdc mrw nef nrw orf pef raf raw rw2 sr2 srf srw x3f".split())
+VECTORS = frozenset("emf eps svg wmf".split())
 CLIPS = frozenset("mp4 mov m4v mkv avi webm".split())
 #: What a phone or an editor leaves beside a picture.
 COMPANIONS = frozenset({"aae", "xmp"})
@@ -38,6 +39,16 @@ def split_name(path: str) -> tuple[str, str, str]:
     if not dot or not stem:
         return folder, name, ""
     return folder, stem, ending.lower()
+
+
+def known_reason(path: str) -> str:
+    """Why a file of this ending cannot be trained on however whole it is; "" when it could be."""
+    ending = split_name(path)[2]
+    if ending in RAW:
+        return "camera RAW, which no trainer reads: develop it to JPEG or PNG"
+    if ending in VECTORS:
+        return "a vector graphic: export it as PNG"
+    return ""
 
 
 def join(folder: str, name: str) -> str:

@@ -59,6 +59,7 @@ class Source(Protocol):
 
     def entries(self, exclude: Excluder) -> list[Entry]: ...
     def open(self, entry: Entry) -> BinaryIO: ...
+    def read(self, entry: Entry, most: int) -> bytes: ...
     def display(self, path: str) -> str: ...
     def cache_key(self) -> str: ...
 
@@ -78,6 +79,7 @@ class FolderSource:
 
     def __init__(self, root: Path, tracked: frozenset[str] | None = None) -> None:
         self.location = root
+        self._prefix = os.path.join(root, "")
         self.problems: list[str] = []
         self.skipped_links: list[str] = []
         self._tracked = tracked
@@ -131,7 +133,21 @@ class FolderSource:
         return Entry(entry.path, entry.size, entry.mtime_ns, entry.inode, lfs=pointer) if pointer else entry
 
     def open(self, entry: Entry) -> BinaryIO:
-        return open(os.path.join(self.location, entry.path), "rb")
+        return open(f"{self._prefix}{entry.path}", "rb")
+
+    def read(self, entry: Entry, most: int) -> bytes:
+        """At most ``most`` bytes. Bare system calls: ten thousand captions in a third of open()'s time."""
+        handle = os.open(f"{self._prefix}{entry.path}", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            data = os.read(handle, most)
+            while 0 < len(data) < min(most, entry.size):  # a signal or a network drive may cut a read short
+                more = os.read(handle, most - len(data))
+                if not more:
+                    break
+                data += more
+            return data
+        finally:
+            os.close(handle)
 
     def display(self, path: str) -> str:
         return path
@@ -227,6 +243,9 @@ class ZipSource:
         if len(data) > entry.size:
             raise OSError("longer than the zip declares")
         return io.BytesIO(data)
+
+    def read(self, entry: Entry, most: int) -> bytes:
+        return self.open(entry).read(most)
 
     def display(self, path: str) -> str:
         return f"{self.location.name}!{path}"

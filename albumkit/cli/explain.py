@@ -11,7 +11,7 @@ from albumkit.errors import UsageError
 
 @click.command()
 @click.argument("rule", required=False)
-@click.option("--log", type=click.Path(path_type=Path), help="A trainer's error text or log; - for standard input.")
+@click.option("--log", type=click.Path(path_type=Path), help="A trainer's error text; - for stdin.")
 def command(rule: str | None, log: Path | None) -> int:
     """Explain a rule, or what a trainer's error text means.
 
@@ -57,8 +57,9 @@ def _explain_log(text: str) -> int:
         click.echo("next   albumkit lint ALBUM   finds what can be found before a training")
         return 1
     for hit in hits:
-        names = ", ".join(hit.trainers[:3]) + (f" and {len(hit.trainers) - 3} more" if len(hit.trainers) > 3 else "")
-        click.echo(hit.matched)
+        more = len(hit.trainers) - 2
+        names = ", ".join(hit.trainers[:2]) + (f" and {more} more" if more > 0 else "")
+        click.echo(hit.line if len(hit.line) <= 160 else hit.line[:157] + "...")
         click.echo(f"  said by   {names}")
         if hit.error.rule:
             click.echo(f"  rule      {hit.error.rule}   (albumkit explain {hit.error.rule})")

@@ -23,8 +23,8 @@ from albumkit.cli.screen import echo_json, print_lines, progress_bar
     help="How dear a measurement may be: header opens no picture further than its first bytes.",
 )
 @click.option("--deep", is_flag=True, help="The same as --cost model.")
-@click.option("--strict", is_flag=True, help="Fail on warnings too, and on error rules that could not be judged.")
-@click.option("--tracked", is_flag=True, help="Judge only files in git's index, as a commit would have them.")
+@click.option("--strict", is_flag=True, help="Fail on warnings, and on error rules not judged, too.")
+@click.option("--tracked", is_flag=True, help="Judge only files in git's index.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--no-cache", is_flag=True, help="Measure everything anew and remember nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every file, also those that pack mends.")

@@ -13,12 +13,14 @@ from albumkit.cli.screen import echo_json, print_lines, progress_bar
 
 @click.command()
 @click.argument("album", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Archive, or folder for NAME.zip. [default: here]")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Archive, or a folder for it. [default: here]"
+)
 @trainer_option
 @set_option
 @click.option("--force", is_flag=True, help="Pack in spite of errors; the manifest records them.")
 @click.option("--strict", is_flag=True, help="Refuse on warnings too.")
-@click.option("--background", default="#ffffff", show_default=True, help="Colour that transparent pixels get.")
+@click.option("--background", default="#ffffff", show_default=True, help="Colour behind transparent pixels.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     album: Path,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from albumkit.cli.screen import echo_json, print_lines
 
 
 @click.command("trainers")
@@ -32,25 +29,12 @@ def command(trainer_id: str | None, form: str) -> None:
     if trainer_id is None:
         everything = trainers.all_trainers()
         if form == "json":
-            _echo_json(report.list_json(everything))
+            echo_json(report.list_json(everything))
         else:
-            report.print_list(_console(), everything)
+            print_lines(lambda width: report.list_lines(everything, width))
         return
     trainer = trainers.load_trainer(trainer_id)
     if form == "json":
-        _echo_json(report.detail_json(trainer))
+        echo_json(report.detail_json(trainer))
     else:
-        report.print_detail(_console(), trainer)
-
-
-def _echo_json(document: object) -> None:
-    import json
-
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def _console() -> Console:
-    """The terminal, at most 100 columns wide: longer lines of prose tire the eye."""
-    from rich.console import Console
-
-    return Console(width=min(Console().width, 100), highlight=False, markup=False, emoji=False)
+        print_lines(lambda width: report.detail_lines(trainer, width))

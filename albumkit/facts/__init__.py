@@ -1,6 +1,6 @@
 """Measurements: what is so, never whether that is good.
 
-Importing this package registers every fact. ``registry.Subject`` measures lazily.
+Importing this package registers every fact. ``registry.Table`` measures, column by column.
 """
 
 from albumkit.facts import album, caption, example, pair, settings  # noqa: F401 - they register themselves
@@ -13,7 +13,7 @@ from albumkit.facts.registry import (
     NotApplicable,
     NotDecoded,
     Scope,
-    Subject,
+    Table,
     Unmeasured,
     all_facts,
     fact,
@@ -29,7 +29,7 @@ __all__ = [
     "NotApplicable",
     "NotDecoded",
     "Scope",
-    "Subject",
+    "Table",
     "Unmeasured",
     "all_facts",
     "fact",

@@ -26,8 +26,8 @@ class TriggerFound:
 
 @fact("caption")
 def caption_outcome(example: Example, album: Album, settings: Settings, trainer: Trainer) -> str:
-    """What the example is trained with: own, default, trigger, automatic, refused (the trainer stops) or
-    blank (the trainer's own documentation does not say; nothing of ours reaches it).
+    """What the example is trained with: its own caption, the default caption, the trigger, one that the
+    trainer writes itself (automatic), or nothing, so that the trainer stops (refused).
     """
     if album.caption(example) is not None:
         return "own"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from albumkit.album import Album, Entry, MediaFile
+from albumkit.album.names import known_reason
 from albumkit.facts.cache import FactCache
 from albumkit.facts.registry import NotDecoded, Unmeasured
 from albumkit.images import Header, decode_error, read_header, reason_of
@@ -145,9 +146,12 @@ class Measured:
             return Header(error="the file is empty (0 bytes)")
         try:
             with self.album.source.open(entry) as stream:
-                return read_header(stream)
+                header = read_header(stream)
         except OSError as error:
             return Header(error=reason_of(error))
+        if header.error and (known := known_reason(entry.path)):
+            return Header(error=known)
+        return header
 
     def _note(self, entry: Entry, header: dict[str, Any] | None, sha256: str | None) -> None:
         _, old_header, old_hash = self._new.get(entry.path, (entry, None, None))
@@ -162,9 +166,9 @@ class Measured:
         self._loaded = True
         rows = self.cache.headers(self.album.source.cache_key())
         hashes = [m.entry.lfs.oid for m in self.album.media if m.entry.lfs]
-        for path, entry in self.album.entries.items():
-            row = rows.get(path)
-            if row is None or row[0] != (entry.size, entry.mtime_ns, entry.inode):
+        for path, row in rows.items():
+            entry = self.album.entries.get(path)
+            if entry is None or row[0] != (entry.size, entry.mtime_ns, entry.inode):
                 continue
             if row[1] is not None:
                 self._headers[path] = Header(**row[1])

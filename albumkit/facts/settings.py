@@ -24,26 +24,35 @@ class Fit:
     words: str
 
 
+_KIND_WORDS = {
+    "edit": "pairs of start and end images",
+    "video": "clips",
+    "layered": "pictures taken apart into layers",
+}
+
+
 @fact("settings")
-def kind_wanted(trainer: Trainer) -> str:
+def kinds_wanted(trainer: Trainer) -> str:
     """What the trainer learns from, in words."""
-    if trainer.archive.pairs is not None:
-        return "pairs of start and end images"
-    return "clips" if trainer.media.images is None else "single pictures or clips" if trainer.media.clips else "single pictures"
+    return " or ".join(dict.fromkeys(_KIND_WORDS.get(kind, "single pictures") for kind in trainer.kinds))
 
 
 @fact("settings")
 def kind_held(album: Album) -> str:
     """What the album holds, in words."""
-    return "pairs of start and end images" if album.has_pairs else "single pictures or clips"
+    if album.has_pairs:
+        return _KIND_WORDS["edit"]
+    return "clips" if album.has_clips else "single pictures"
 
 
 @fact("settings")
-def pairs_fit(album: Album, trainer: Trainer) -> bool:
-    """Whether an album of pairs meets a trainer of pairs, and one of single pictures one of those."""
+def kind_fits(album: Album, trainer: Trainer) -> bool:
+    """Whether pairs meet a trainer of pairs, and anything else one of anything else."""
     if not album.examples:
         raise NotApplicable("empty")
-    return album.has_pairs == (trainer.archive.pairs is not None)
+    if album.has_pairs:
+        return "edit" in trainer.kinds
+    return bool(set(trainer.kinds) - {"edit", "layered"})
 
 
 @fact("settings")
@@ -102,10 +111,12 @@ def better_format(runtimes: tuple[str, ...], trainer: Trainer) -> str:
 
 
 @fact("settings")
-def trigger_knob(trainer: Trainer) -> str:
-    """What the trainer calls its trigger knob."""
+def deaf_trigger_knob(trainer: Trainer) -> str:
+    """The trainer's own name of a trigger knob that it leaves unused once there are captions."""
     knob = trainer.knobs.get(trainer.trigger.knob or "")
-    return knob.own_name if knob else ""
+    if knob is None or trainer.trigger.policy not in ("ignored-when-captioned", "fallback"):
+        raise NotApplicable("this trainer has no trigger knob, or uses it")
+    return knob.own_name
 
 
 @fact("settings")
@@ -121,12 +132,10 @@ def captions_without_trigger(album: Album, trigger: str) -> int:
 
 
 @fact("settings")
-def trigger_knob_ignored(trigger: str, captions_without_trigger: int, trainer: Trainer) -> int:
+def trigger_knob_ignored(deaf_trigger_knob: str, captions_without_trigger: int) -> int:
     """Captions that will train without the trigger although it is set, because the trainer does not use
     its trigger knob once captions exist; 0 when all hold it.
     """
-    if trainer.trigger.policy not in ("ignored-when-captioned", "fallback"):
-        raise NotApplicable("this trainer has no trigger knob, or uses it")
     return captions_without_trigger
 
 

@@ -27,7 +27,9 @@ def lint_document(report: LintReport) -> dict[str, Any]:
             for a in albums
         ],
         "findings": [_finding(a, f) for a in albums for f in a.findings],
-        "handled": [{"album": h.album, "rule": h.rule, "path": _shown(a, h.path)} for a in albums for h in a.handled],
+        "handled": [
+            {"album": h.album, "rule": h.rule, "path": _shown(a, h.path)} for a in albums for h in a.handled
+        ],
         "skipped": [
             {"album": s.album, "rule": s.rule, "path": _shown(a, s.path), "reason": s.reason}
             for a in albums

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from albumkit.lint import Rule, load_rules, profile
 
 _HANDLED = (
@@ -54,7 +58,12 @@ def _remedy(do: str, gives: str) -> str:
 
 def _plain(text: str) -> str:
     """Message fields as a reader of a page sees them: ``{album_path}`` becomes ALBUM."""
-    names = {"album_path": "ALBUM", "trainer_id": "ID", "subject_phrase": "TRIGGER CLASS", "trigger": "TRIGGER"}
+    names = {
+        "album_path": "ALBUM",
+        "trainer_id": "ID",
+        "subject_phrase": "TRIGGER CLASS",
+        "trigger": "TRIGGER",
+    }
     fields = {"caption_names": "ROOT.txt", "start_name": "ROOT_start", "end_name": "ROOT_end"}
     for name, shown in {**names, **fields, "better_format": "comfy", "examples_short": "a few"}.items():
         text = text.replace(f"{{{name}}}", shown)
@@ -70,19 +79,42 @@ def _measured(rule: Rule) -> str:
         if found is not None:
             doc = " ".join(found.doc.split())
             lines.append(f"- `{name}` (of each {rule.scope}, cost {found.cost}): {doc}")
-            limit = {k: v for k, v in rule.schema["properties"][name].items() if k != "type"}
-            lines.append("  Passes when: " + ", ".join(f"`{k}` {_shown(v)}" for k, v in limit.items()))
+            lines.append(f"  Passes when it {_limit(rule.schema['properties'][name])}.")
     return "\n".join(lines)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"`{k}` {_shown(v)}" for k, v in value.items())
-    if value == "":
-        return "(empty)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+_LIMITS = {
+    "const": "is {}",
+    "enum": "is one of {}",
+    "minimum": "is at least {}",
+    "maximum": "is at most {}",
+    "exclusiveMinimum": "is above {}",
+    "exclusiveMaximum": "is below {}",
+    "minLength": "has at least {} characters",
+    "maxLength": "has at most {} characters",
+    "minItems": "has at least {} entries",
+    "maxItems": "has at most {} entries",
+    "multipleOf": "is a multiple of {}",
+}
+
+
+def _limit(schema: Mapping[str, Any]) -> str:
+    """The keywords of one property in words; one without words is shown as the JSON it is."""
+    parts = []
+    for keyword, value in schema.items():
+        if keyword == "not":
+            parts.append(_limit(value).replace("is ", "is not ", 1))
+        elif keyword in _LIMITS:
+            parts.append(_LIMITS[keyword].format(_shown(value)))
+        elif keyword != "type":
+            parts.append(f"`{json.dumps({keyword: value})}`")
+    return " and ".join(parts)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    return "empty" if value == "" else f"`{json.dumps(value)}`"
 
 
 def _profiles(rule: Rule) -> str:

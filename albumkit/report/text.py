@@ -54,7 +54,11 @@ def _album_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
             lines += [Text(), Text(heading, style)]
         for group in groups:
             lines += _group_lines(album, group, width, verbose)
-    tail = [*_handled_lines(album, width, verbose), *_ignored_lines(album, width), *_skipped_lines(album, width)]
+    tail = [
+        *_handled_lines(album, width, verbose),
+        *_ignored_lines(album, width),
+        *_skipped_lines(album, width),
+    ]
     return [*lines, Text(), *tail] if tail else lines
 
 
@@ -64,7 +68,9 @@ def _header(album: AlbumResult, width: int) -> list[Text]:
         return [Text(album.album, "bold")]
     facts = [settings.kind, _many(album.examples, album.noun), _many(album.captions, "captions")]
     trigger = settings.trigger_phrase
-    facts.append(f'trigger "{trigger}"' if trigger else "no trigger" if trigger == "" else "trigger not given")
+    facts.append(
+        f'trigger "{trigger}"' if trigger else "no trigger" if trigger == "" else "trigger not given"
+    )
     first = Text.assemble((album.album, "bold"), "   ", ", ".join(facts))
     place = f"({album.config_file or 'no album.toml'})"
     if len(first) + len(place) + 2 <= width:
@@ -109,7 +115,9 @@ def _where(album: AlbumResult, group: Sequence[Finding]) -> str:
     if first.scope == "album":
         return ""
     total = album.examples
-    return f"{len(group)} of {_many(total, album.noun)}" if len(group) <= total else _many(len(group), "files")
+    return (
+        f"{len(group)} of {_many(total, album.noun)}" if len(group) <= total else _many(len(group), "files")
+    )
 
 
 def _title(rule: str, where: str, width: int) -> Text:

@@ -11,7 +11,6 @@ from albumkit import __version__
 from albumkit.trainers import Archive, Formats, Knob, KnownError, Trainer
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.text import Text
 
 SCHEMA = "albumkit-trainers/1"
@@ -23,6 +22,8 @@ _GROUPS = {
     "video": "video",
     "layered": "layers of a picture",
 }
+_COLUMNS = "{:<18}  {:>5}  {:>9}"
+_TABLE = 79  # columns that an id of 41 letters and _COLUMNS need
 _RUNTIMES = {"comfy": "ComfyUI", "diffusers": "diffusers", "fal": "fal's endpoints"}
 
 
@@ -60,82 +61,81 @@ def detail_json(trainer: Trainer) -> dict[str, Any]:
     return {"schema": SCHEMA, "version": __version__, "trainer": raw}
 
 
-def print_list(console: Console, trainers: Iterable[Trainer]) -> None:
-    """All trainers, grouped by the kind of album that they are mainly for; fits 80 columns with full ids."""
-    from rich.table import Table
+def list_lines(trainers: Iterable[Trainer], width: int) -> list[Text]:
+    """All trainers, grouped by the kind of album that they are mainly for; ids whole at 80 columns."""
     from rich.text import Text
 
     groups: dict[str, list[Trainer]] = {}
     for trainer in trainers:
         groups.setdefault(_GROUPS[trainer.kinds[0]], []).append(trainer)
+    lines: list[Text] = []
     for title in dict.fromkeys(_GROUPS.values()):
         if title not in groups:
             continue
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        table.add_column(Text(title, style="bold not dim"), min_width=41, overflow="fold", style="cyan")
-        table.add_column("base", min_width=18)
-        table.add_column("steps", justify="right", min_width=5)
-        table.add_column("for 1000", justify="right", min_width=9)
+        head = Text(f"{title:<43}", style="bold")
+        lines.append(
+            head
+            if width < _TABLE
+            else head.append(_COLUMNS.format("base", "steps", "for 1000"), "not bold dim")
+        )
         for t in groups[title]:
-            cost = t.price(1000)
-            steps = _default_steps(t)
-            price = Text(_dollars(cost), style="dim" if cost is None else "")
-            table.add_row(t.id, t.title, str(steps) if steps else "-", price)
-        console.print(table)
-        console.print()
+            cells = _COLUMNS.format(t.title, _default_steps(t) or "-", _dollars(t.price(1000)))
+            name = Text().append(f"{t.id:<43}", "cyan")
+            lines += [name, Text(f"    {cells}")] if width < _TABLE else [name.append(cells)]
+        lines.append(Text())
     legend = "steps: its default; for 1000: US dollars as read in 2026, edits with one input"
-    _print(console, Text(legend, style="dim"))
-    _print(
-        console, Text("albumkit trainers ID", style="bold").append("   explains one", "not bold"), "next   "
-    )
+    lines += _wrapped(Text(legend, style="dim"), width)
+    lines.append(Text("next   ").append("albumkit trainers ID", "bold").append("   explains one"))
+    for line in lines:
+        line.rstrip()
+    return lines
 
 
-def print_detail(console: Console, trainer: Trainer) -> None:
+def detail_lines(trainer: Trainer, width: int) -> list[Text]:
     """One trainer: what it takes, its knobs, price, where its LoRA loads, known errors, sources."""
     from rich.text import Text
 
+    width = min(width, 100)  # longer lines of prose tire the eye
     where = "on your own machine" if trainer.service == "local" else f"at {trainer.service}.ai"
-    _print(console, Text(trainer.id, style="bold cyan"))
-    _print(
-        console,
-        Text(f"{_capital(trainer.title)}, trained {where}, for {_either(trainer.kinds, 'and')} albums"),
-    )
-    _heading(console, "What it takes")
+    first = f"{_capital(trainer.title)}, trained {where}, for {_either(trainer.kinds, 'and')} albums"
+    lines = [Text(trainer.id, style="bold cyan"), *_wrapped(Text(first), width)]
+    lines += _heading("What it takes", width)
     for label, text, doubt in _takes(trainer):
-        _print(console, Text(text).append(f"  {doubt}" if doubt else "", style="dim"), f"  {label:<12}")
+        body = Text(text).append(f"  {doubt}" if doubt else "", "dim")
+        lines += _wrapped(body, width, f"  {label:<12}")
     renames = any(k.name != k.own_name for k in trainer.knobs.values())
     aside = "; ours -> the trainer's own name" if renames else ""
-    _heading(console, "Knobs", f"set in album.toml under [train]{aside}")
+    lines += _heading("Knobs", width, f"set in album.toml under [train]{aside}")
     archive = trainer.archive.knob
     for position, knob in enumerate(sorted(trainer.knobs.values(), key=lambda k: k.name == archive)):
-        if position:
-            console.print()
-        _print_knob(console, knob, is_archive=knob.name == archive)
-    _heading(console, "Price")
-    for line in _price(trainer):
-        _print(console, Text(line), "  ")
-    _heading(console, "The LoRA it gives")
+        lines += [Text()] if position else []
+        lines += _knob_lines(knob, width, is_archive=knob.name == archive)
+    lines += _heading("Price", width)
+    lines += _wrapped(Text(_price(trainer)), width, "  ")
+    lines += _heading("The LoRA it gives", width)
     for label, text in _loads(trainer):
-        _print(console, Text(text), f"  {label:<12}")
+        lines += _wrapped(Text(text), width, f"  {label:<12}")
     if trainer.errors:
-        _heading(console, "When it fails", "albumkit explain --log FILE looks for these in its log")
+        lines += _heading("When it fails", width, "albumkit explain --log FILE looks for these in its log")
         for error in trainer.errors:
-            _print(console, Text(_says(error), style="cyan"), "  ")
-            _print(console, Text(error.remedy).append(f"  {error.rule or ''}", style="dim"), "      ")
-    _heading(console, "Sources")
+            lines += _wrapped(Text(_says(error), style="cyan"), width, "  ")
+            lines += _wrapped(Text(error.remedy).append(f"  {error.rule or ''}", "dim"), width, "      ")
+    lines += _heading("Sources", width)
     for source in trainer.sources:
-        _print(console, Text(source), "  - ")
+        lines += _wrapped(Text(source), width, "  - ")
+    return lines
 
 
-def _print_knob(console: Console, knob: Knob, is_archive: bool) -> None:
+def _knob_lines(knob: Knob, width: int, is_archive: bool) -> list[Text]:
     from rich.text import Text
 
     words = knob.words
     renamed = f" -> {knob.own_name}" if knob.own_name != knob.name else ""
-    _print(console, Text(knob.name, style="bold").append(f"{renamed}   {words.title}", "not bold dim"), "  ")
+    head = Text().append(knob.name, "bold").append(f"{renamed}   {words.title}", "dim")
     state = "goes into the request once the archive is uploaded" if is_archive else _state(knob)
-    _print(console, Text(_capital(state), style="cyan"), "      ")
-    _print(console, Text(words.what), "      ")
+    lines = _wrapped(head, width, "  ")
+    lines += _wrapped(Text(_capital(state), style="cyan"), width, "      ")
+    lines += _wrapped(Text(words.what), width, "      ")
     for label, text in (
         ("more", words.more),
         ("less", words.less),
@@ -143,25 +143,29 @@ def _print_knob(console: Console, knob: Knob, is_archive: bool) -> None:
         ("note", knob.note),
     ):
         if text:
-            _print(console, Text(text), f"      {label:<8}")
+            lines += _wrapped(Text(text), width, f"      {label:<8}")
+    return lines
 
 
-def _heading(console: Console, title: str, aside: str = "") -> None:
+def _heading(title: str, width: int, aside: str = "") -> list[Text]:
     from rich.text import Text
 
-    console.print()
-    _print(console, Text(title, style="bold").append(f"   {aside}" if aside else "", style="not bold dim"))
+    body = Text().append(title, "bold").append(f"   {aside}" if aside else "", "dim")
+    return [Text(), *_wrapped(body, width)]
 
 
-def _print(console: Console, body: Text, prefix: str = "") -> None:
+def _wrapped(body: Text, width: int, prefix: str = "") -> list[Text]:
     """``body`` behind ``prefix``, wrapped beside it; no blanks at line ends, so that output compares."""
+    from rich.console import Console
     from rich.text import Text
 
     body.rstrip()
-    for number, line in enumerate(body.wrap(console, console.width - len(prefix))):
-        line.rstrip()
+    lines = []
+    for number, part in enumerate(body.wrap(Console(width=width), width - len(prefix))):
+        part.rstrip()
         lead = prefix if number == 0 else " " * len(prefix)
-        console.print(Text().append(lead, style="dim").append_text(line), soft_wrap=True)
+        lines.append(Text().append(lead, "dim").append_text(part))
+    return lines
 
 
 def _says(error: KnownError) -> str:
@@ -300,22 +304,18 @@ def _numbers(knob: Knob) -> str:
     return f"{text}, in steps of {knob.multiple_of}" if knob.multiple_of else text
 
 
-def _price(trainer: Trainer) -> list[str]:
+def _price(trainer: Trainer) -> str:
     pricing, steps = trainer.pricing, _default_steps(trainer) or 1000
     if pricing.usd_per_step is None:
-        return [f"Not known to albumkit: https://{trainer.service}.ai/models/{trainer.id} states it."]
+        return f"not known to albumkit; see https://{trainer.service}.ai/models/{trainer.id}"
     if pricing.usd_per_step == 0:
-        return [f"Free: {pricing.source}."]
+        return f"free: {pricing.source}"
     stand = f"({pricing.date}, {pricing.source})"
     if not pricing.by_references:
-        return [
-            f"{_dollars(trainer.price(steps))} for {steps} steps: ${pricing.usd_per_step:g} a step {stand}."
-        ]
-    each = [
-        f"{_dollars(trainer.price(steps, inputs))} with {inputs}"
-        for inputs in range(1, len(pricing.by_references) + 1)
-    ]
-    return [f"For {steps} steps: {', '.join(each)} input pictures a pair {stand}."]
+        return f"{_dollars(trainer.price(steps))} for {steps} steps, ${pricing.usd_per_step:g} a step {stand}"
+    inputs = range(1, len(pricing.by_references) + 1)
+    each = ", ".join(f"{_dollars(trainer.price(steps, n))} with {n}" for n in inputs)
+    return f"for {steps} steps: {each} input pictures a pair {stand}"
 
 
 def _loads(trainer: Trainer) -> list[tuple[str, str]]:
