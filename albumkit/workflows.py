@@ -14,7 +14,7 @@ from albumkit.errors import AlbumError, PackRefused, UsageError
 from albumkit.facts import Cost, FactCache, Measured
 from albumkit.lint import AlbumResult, lint, unreadable
 from albumkit.opening import OpenAlbum, open_album
-from albumkit.settings import Settings, resolve
+from albumkit.settings import resolve
 
 if TYPE_CHECKING:
     from albumkit.pack import Pack

@@ -52,12 +52,14 @@ class Example:
     @property
     def media(self) -> tuple[MediaFile, ...]:
         """Every picture and clip of the example: target, start, references."""
+        if self.target is not None and self.start is None and not self.references:
+            return (self.target,)  # nearly every example of nearly every album
         return tuple(m for m in (self.target, self.start, *self.references) if m is not None)
 
     @property
     def path(self) -> str:
         """The path that stands for the example in messages: the target's, else what there is of a pair."""
-        return self.media[0].path
+        return self.target.entry.path if self.target is not None else self.media[0].path
 
 
 @dataclass(frozen=True)

@@ -268,34 +268,46 @@ def _pair_example(parts: _Parts, root: str, pair: _Pair) -> Example:
 
 
 def _plain_examples(parts: _Parts) -> list[Example]:
-    pictures = {same_name(_root_of(m.path)).casefold() for m in parts.media if m.media == "image"}
-    examples = []
-    for media in parts.media:
-        root = _root_of(media.path)
-        is_mov = media.media == "clip" and media.path.lower().endswith(".mov")
-        if is_mov and same_name(root).casefold() in pictures:  # the moving half of a Live Photo
-            parts.companions[same_name(root)].append(media.entry)
-            continue
-        examples.append((root, media))
-    built = [_plain_example(parts, root, media) for root, media in examples]
-    lonely_raw = [e for group in parts.companions.values() for e in group if e.path not in parts.claimed]
-    for entry in lonely_raw:
-        if split_name(entry.path)[2] in names.RAW:
-            built.append(_plain_example(parts, _root_of(entry.path), MediaFile(entry, "image")))
+    named = [(split_name(media.path), media) for media in parts.media]
+    pictures = {
+        same_name(join(folder, stem)).casefold() for (folder, stem, _), media in named if media.media == "image"
+    }
+    taken = []
+    for (folder, stem, ending), media in named:
+        root = same_name(join(folder, stem))
+        if ending == "mov" and root.casefold() in pictures:  # the moving half of a Live Photo
+            parts.companions[root].append(media.entry)
         else:
-            parts.others.append(entry)
+            taken.append((folder, join(folder, stem), media))
+    repeats = {folder: _repeats(folder) for folder, _, _ in taken}
+    built = [_plain_example(parts, root, media, repeats[folder]) for folder, root, media in taken]
+    for group in parts.companions.values():
+        for entry in group:
+            if entry.path in parts.claimed:
+                continue
+            folder, stem, ending = split_name(entry.path)
+            if ending in names.RAW:
+                media = MediaFile(entry, "image")
+                built.append(_plain_example(parts, join(folder, stem), media, _repeats(folder)))
+            else:
+                parts.others.append(entry)
     return built
 
 
-def _plain_example(parts: _Parts, root: str, media: MediaFile) -> Example:
+def _plain_example(parts: _Parts, root: str, media: MediaFile, repeats: int) -> Example:
     caption, others = parts.caption_of(root, media.path)
-    kohya = names.KOHYA_FOLDER.match(split_name(media.path)[0].rpartition("/")[2])
     return Example(
         root=root,
         target=media,
         caption=caption,
         other_captions=others,
         mask=parts.mask_of(root),
-        companions=parts.companions_of(root, media.path),
-        repeats=max(1, int(kohya[1])) if kohya else 1,
+        companions=parts.companions_of(root, media.path) if parts.companions else (),
+        repeats=repeats,
     )
+
+
+def _repeats(folder: str) -> int:
+    """What kohya's folder name asks for: 10 for ``10_tok cat``."""
+    kohya = names.KOHYA_FOLDER.match(folder.rpartition("/")[2])
+    return max(1, int(kohya[1])) if kohya else 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from albumkit.cli.options import set_option, trainer_option
+from albumkit.cli.options import format_option, set_option, trainer_option
 from albumkit.cli.screen import echo_json, print_lines, progress_bar
 
 
@@ -25,7 +25,7 @@ from albumkit.cli.screen import echo_json, print_lines, progress_bar
 @click.option("--deep", is_flag=True, help="The same as --cost model.")
 @click.option("--strict", is_flag=True, help="Fail on warnings, and on error rules not judged, too.")
 @click.option("--tracked", is_flag=True, help="Judge only files in git's index.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option("text", "json")
 @click.option("--no-cache", is_flag=True, help="Measure everything anew and remember nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every file, also those that pack mends.")
 def command(

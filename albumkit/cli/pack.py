@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from albumkit.cli.options import set_option, trainer_option
+from albumkit.cli.options import format_option, set_option, trainer_option
 from albumkit.cli.screen import echo_json, print_lines, progress_bar
 
 
@@ -21,7 +21,7 @@ from albumkit.cli.screen import echo_json, print_lines, progress_bar
 @click.option("--force", is_flag=True, help="Pack in spite of errors; the manifest records them.")
 @click.option("--strict", is_flag=True, help="Refuse on warnings too.")
 @click.option("--background", default="#ffffff", show_default=True, help="Colour behind transparent pixels.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option("text", "json")
 def command(
     album: Path,
     out: Path | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from albumkit.album import Album, MediaFile
 from albumkit.facts.measure import Measured
@@ -70,29 +71,26 @@ def subject_phrase(settings: Settings) -> str:
 
 @fact("album")
 def same_content(album: Album, measured: Measured) -> dict[str, tuple[str, ...]]:
-    """Path -> the other targets with the same bytes, in path order. Only files of equal size are hashed.
-
-    Start images are left out: one start with several ends is a fair pair album.
+    """Path -> the other targets with the same bytes, in path order. Only files of equal size and probe are
+    hashed. Start images are left out: one start with several ends is a fair pair album.
     """
+    alike: dict[tuple[int, int], list[MediaFile]] = defaultdict(list)
     by_size: dict[int, list[MediaFile]] = defaultdict(list)
     for example in album.examples:
         if (target := example.target) and not target.entry.problem and target.entry.size:
             lfs = target.entry.lfs
             by_size[lfs.size if lfs else target.entry.size].append(target)
+    for size, group in by_size.items():
+        for media in group if len(group) > 1 else ():
+            alike[size, measured.probe(media)].append(media)
     by_hash: dict[str, list[str]] = defaultdict(list)
-    for group in by_size.values():
-        if len(group) > 1:
-            for media in group:
-                try:
-                    by_hash[measured.sha256(media)].append(media.path)
-                except Unmeasured:
-                    continue  # it vanished or broke: example/unreadable says so
-    return {
-        path: tuple(other for other in paths if other != path)
-        for paths in by_hash.values()
-        if len(paths) > 1
-        for path in paths
-    }
+    for group in alike.values():
+        for media in group if len(group) > 1 else ():
+            try:
+                by_hash[measured.sha256(media)].append(media.path)
+            except Unmeasured:
+                continue  # it vanished or broke: example/unreadable says so
+    return _others(by_hash.values())
 
 
 @fact("album")
@@ -103,9 +101,14 @@ def same_caption(album: Album) -> dict[str, tuple[str, ...]]:
         caption = album.caption(example)
         if caption and caption.text:
             by_text[caption.text].append(example.path)
+    return _others(by_text.values())
+
+
+def _others(groups: Iterable[list[str]]) -> dict[str, tuple[str, ...]]:
+    """Each member of a group of two or more -> the rest of its group."""
     return {
         path: tuple(other for other in paths if other != path)
-        for paths in by_text.values()
+        for paths in groups
         if len(paths) > 1
         for path in paths
     }

@@ -110,7 +110,7 @@ def format_accepted(media: MediaFile, media_format: str, trainer: Trainer) -> bo
 
 @fact("example")
 def convertible(media: MediaFile, trainer: Trainer) -> bool:
-    """Whether pack can turn it into something that the trainer takes: any picture, where it takes pictures."""
+    """Whether pack can turn it into what the trainer takes: any picture, where it takes pictures."""
     return media.media == "image" and trainer.media.images is not None
 
 

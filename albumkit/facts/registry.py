@@ -2,8 +2,8 @@
 
 A fact is a function; its parameters name the facts and context objects it needs, its return annotation is
 its type, its decorator states scope and cost. Facts are measured when somebody asks, for all subjects of a
-scope at once. A fact that cannot be had raises :class:`Unmeasured` (reported: unmeasured is not passed); one that
-makes no sense for the subject raises :class:`NotApplicable` (silence).
+scope at once. A fact that cannot be had raises :class:`Unmeasured` (reported: unmeasured is not passed);
+one that makes no sense for the subject raises :class:`NotApplicable` (silence).
 """
 
 from __future__ import annotations

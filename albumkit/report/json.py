@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def lint_document(report: LintReport) -> dict[str, Any]:
-    """The report as plain JSON values. Paths are POSIX and relative to their album; ``album.zip!name`` in zips."""
+    """The report as JSON values. Paths are POSIX, relative to their album, and ``album.zip!name`` in zips."""
     albums = report.albums
     return {
         "schema": "albumkit-lint/1",

@@ -251,22 +251,27 @@ def _totals(report: LintReport, width: int) -> list[Text]:
     style = "bold red" if counts["error"] else "bold yellow" if counts["warning"] else "bold green"
     gap = width - len(left) - len(end)
     last = Text.assemble((left, style), " " * gap if gap >= 2 else "\n", (end, "dim"))
-    return [last, _next(report)]
+    return [last, *_next(report, width)]
 
 
-def _next(report: LintReport) -> Text:
+def _next(report: LintReport, width: int) -> list[Text]:
     """The commands that make sense now."""
     worst = next((f for s in _HEADINGS for a in report.albums for f in a.findings if f.severity == s), None)
     commands = []
     if worst is not None:
         commands.append(f"albumkit explain {worst.rule}")
-    if len(report.albums) == 1 and not report.count("error"):
-        commands.append(f"albumkit pack {report.albums[0].album}")
-    elif len(report.albums) == 1 and not report.albums[0].config_file and report.albums[0].examples:
-        commands.append(f"albumkit init {report.albums[0].album}")
-    if not commands:
+    if len(report.albums) == 1:
+        album = report.albums[0]
+        if not album.config_file and album.examples and not album.album.endswith(".zip"):
+            commands.append(f"albumkit init {album.album}")
+        if not report.count("error"):
+            commands.append(f"albumkit pack {album.album}")
+    elif report.albums and not report.count("error"):
         commands.append("albumkit pack ALBUM")
-    return Text.assemble(("next", "green"), "   ", "  |  ".join(commands))
+    line = "  |  ".join(commands)
+    rows = [line] if len(line) + 7 <= width else commands
+    heads = [("next", "green"), *["    "] * (len(rows) - 1)]
+    return [Text.assemble(head, "   ", row) for head, row in zip(heads, rows, strict=False) if commands]
 
 
 def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
