@@ -87,13 +87,13 @@ class Rule:
     def validator(self) -> Any:
         import jsonschema_rs
 
-        return jsonschema_rs.Draft202012Validator(self.schema)
+        return jsonschema_rs.Draft202012Validator(dict(self.schema))
 
     @functools.cached_property
     def handled_validator(self) -> Any:
         import jsonschema_rs
 
-        return jsonschema_rs.Draft202012Validator(self.handled_when or False)
+        return jsonschema_rs.Draft202012Validator(dict(self.handled_when) if self.handled_when else False)
 
     def violation(self, facts: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
         """(fact, value, limit) of the first broken property, or None when the facts pass."""

@@ -269,9 +269,8 @@ def _pair_example(parts: _Parts, root: str, pair: _Pair) -> Example:
 
 def _plain_examples(parts: _Parts) -> list[Example]:
     named = [(split_name(media.path), media) for media in parts.media]
-    pictures = {
-        same_name(join(folder, stem)).casefold() for (folder, stem, _), media in named if media.media == "image"
-    }
+    images = [place for place, media in named if media.media == "image"]
+    pictures = {same_name(join(folder, stem)).casefold() for folder, stem, _ in images}
     taken = []
     for (folder, stem, ending), media in named:
         root = same_name(join(folder, stem))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -42,7 +43,7 @@ def command(rule: str | None, log: Path | None) -> int:
 
 def _read(log: Path) -> str:
     try:
-        data = click.get_binary_stream("stdin").read() if str(log) == "-" else log.read_bytes()
+        data = sys.stdin.buffer.read() if str(log) == "-" else log.read_bytes()
     except OSError as error:
         raise UsageError(f"{log.as_posix()}: {error.strerror or error}") from error
     return data.decode("utf-8", "replace")

@@ -270,8 +270,11 @@ def _next(report: LintReport, width: int) -> list[Text]:
         commands.append("albumkit pack ALBUM")
     line = "  |  ".join(commands)
     rows = [line] if len(line) + 7 <= width else commands
-    heads = [("next", "green"), *["    "] * (len(rows) - 1)]
-    return [Text.assemble(head, "   ", row) for head, row in zip(heads, rows, strict=False) if commands]
+    return [
+        Text.assemble(("next   " if number == 0 else " " * 7, "green"), row)
+        for number, row in enumerate(rows)
+        if commands
+    ]
 
 
 def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
