@@ -6,6 +6,7 @@ never see a stranger's file. HEIC needs pi-heif, which is loaded when the first 
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 import warnings
@@ -20,9 +21,12 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b
 _BOMB_PIXELS = re.compile(r"\((\d+) pixels\)")
 _ORIENTATION = ExifTags.Base.Orientation.value
 _GPS = ExifTags.Base.GPSInfo.value
-#: What Pillow warns of (large, malformed, odd metadata) is for rules to judge, file by file.
-warnings.filterwarnings("ignore", module=r"PIL\..*")
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+#: Latitude and longitude of the camera and of what it looks at (CIPA DC-008, GPS IFD). A GPS block without
+#: them (many cameras write its version number alone) tells no place.
+_PLACES = (2, 4, 20, 22)
+_EXIF_KEYS = frozenset({"exif", "Raw profile type exif"})
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
+_PILLOW = re.compile(r"PIL\..*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Header:
     #: EXIF orientation, 1 to 8; 1 also where the file says nothing.
     orientation: int = 1
     has_location: bool = False
+    #: A JPEG in several passes: all of its coefficients lie in memory at once, however small it is decoded.
+    progressive: bool = False
     pixels: int = 0
     #: Checksum of a few kilobytes from the middle of the file: files that differ in it differ.
     probe: int = 0
@@ -54,12 +60,23 @@ def open_image(stream: BinaryIO) -> Image.Image:
 
     Raises whatever Pillow raises; see :func:`reason_of` for words.
     """
+    _hush()
     head = stream.read(32)
     stream.seek(0)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:32]:
         _register_heif()
         return Image.open(stream, formats=("HEIF",))
     return Image.open(stream, formats=_raster_formats())
+
+
+def _hush() -> None:
+    """What Pillow warns of (large, malformed, odd metadata) is for rules to judge, file by file.
+
+    Looked up each time and set when it is not there: a host program, or a test, that turns warnings into
+    errors would otherwise make a good picture unreadable.
+    """
+    if not any(entry[3] == _PILLOW for entry in warnings.filters):
+        warnings.filterwarnings("ignore", module=_PILLOW.pattern)
 
 
 @functools.cache
@@ -85,31 +102,56 @@ def format_of(image: Image.Image) -> str:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Format, size and metadata of a picture without decoding it. Never raises for a bad file."""
+    """Format, size and metadata of a picture without decoding it. A bad file is a Header with ``error``.
+
+    Raises:
+        OSError: the drive or network failed, which says nothing about the file.
+    """
     try:
         with open_image(stream) as image:
             orientation, located = _exif_facts(image)
             width, height = image.size
-            return Header(format_of(image), width, height, image.mode, orientation, located, width * height)
+            return Header(
+                format=format_of(image),
+                width=width,
+                height=height,
+                mode=image.mode,
+                orientation=orientation,
+                has_location=located,
+                progressive=bool(image.info.get("progressive")),
+                pixels=width * height,
+            )
     except Image.DecompressionBombError as error:
         match = _BOMB_PIXELS.search(str(error))
         return Header(pixels=int(match[1]) if match else 0, error="" if match else str(error))
     except Exception as error:  # plugins raise nearly anything for a broken file
+        if is_drive_error(error):
+            raise
         return Header(error=reason_of(error))
 
 
+def is_drive_error(error: Exception) -> bool:
+    """Whether reading failed rather than understanding: such an error may be gone at the next try.
+
+    Pillow's own OSErrors carry no number; EINVAL comes from a broken file that sends a reader before its
+    own start.
+    """
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+
+
 def _exif_facts(image: Image.Image) -> tuple[int, bool]:
-    """Orientation and whether a GPS position is inside; 1 and False where there is no readable EXIF."""
-    if not ({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"} & image.info.keys()) and (
-        image.format != "TIFF"
-    ):
+    """Orientation and whether a GPS position is inside; 1 and False where there is no readable metadata."""
+    xmp = next((image.info[key] for key in _XMP_KEYS if key in image.info), b"")
+    if not xmp and _EXIF_KEYS.isdisjoint(image.info) and image.format != "TIFF":
         return 1, False
     try:
-        exif = image.getexif()
+        # Not image.getexif(): that of a PNG without EXIF decodes the whole picture to look behind its pixels.
+        exif = Image.Image.getexif(image)
         orientation = exif.get(_ORIENTATION, 1)
-        located = _GPS in exif and bool(exif.get_ifd(_GPS))
-    except Exception:  # a broken EXIF block; the pixels may be fine
+        located = _GPS in exif and any(tag in exif.get_ifd(_GPS) for tag in _PLACES)
+    except Exception:  # a broken block of metadata; the pixels may be fine
         return 1, False
+    located = located or (b"GPSLatitude" in xmp if isinstance(xmp, bytes) else "GPSLatitude" in str(xmp))
     return (orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1), located
 
 
@@ -118,12 +160,17 @@ def decode_error(stream: BinaryIO, reduce_jpeg: bool = True) -> str:
 
     A JPEG is decoded at an eighth of its size: its stream is read to the end all the same, in a quarter of
     the time.
+
+    Raises:
+        MemoryError: there was not enough for it, which says nothing about the file.
     """
     try:
         with open_image(stream) as image:
             if reduce_jpeg and isinstance(image, ImageFile.ImageFile):
                 image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
             image.load()
+    except MemoryError:
+        raise
     except Exception as error:
         return reason_of(error)
     return ""
@@ -135,7 +182,11 @@ def reason_of(error: Exception) -> str:
         return "not a picture that can be read"
     if isinstance(error, FileNotFoundError):
         return "the file vanished while it was read"
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return "its parts point to places outside of it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = re.sub(r"<[^>]* at 0x[0-9a-f]+>", "", str(error)).strip().rstrip(".")
-    return text or type(error).__name__
+    if isinstance(error, (OSError, SyntaxError, ValueError, EOFError, RuntimeError)) and text:
+        return text
+    return f"its structure is broken ({type(error).__name__}{': ' + text if text else ''})"

@@ -19,9 +19,11 @@ from typing import Any
 
 from albumkit.album.names import Excluder
 from albumkit.config import Ignore
+from albumkit.documents import unusable
 from albumkit.errors import AlbumkitError, UnknownName
 from albumkit.facts import (
     COSTS,
+    SCOPES,
     Cost,
     Measured,
     NotApplicable,
@@ -207,6 +209,8 @@ def _load_rule(file: Path, base: Path) -> Rule:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         words = document.pop("x-albumkit")
+        if words["severity"] not in SEVERITIES or words["scope"] not in SCOPES:
+            raise ValueError("severity or scope")
         handled = words.get("handled") or {}
         texts = [words["message"], handled.get("as", "")]
         texts += [text for r in words["remedy"] for text in (r["do"], r.get("gives", ""))]
@@ -233,8 +237,8 @@ def _load_rule(file: Path, base: Path) -> Rule:
             aliases=tuple(words.get("aliases", ())),
             fields=tuple(dict.fromkeys(_fields(texts))),
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise AlbumkitError(f"{file.as_posix()} is not a rule: {error!r}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unusable(file, "a rule", "rule.schema.json") from error
 
 
 def _fields(texts: Iterable[str]) -> list[str]:

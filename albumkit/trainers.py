@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from albumkit.documents import unusable
 from albumkit.errors import AlbumkitError, UnknownName
 from albumkit.paths import rules_root
 
@@ -283,9 +284,12 @@ def load_trainer(trainer_id: str) -> Trainer:
     path = _folder() / f"{trainer_id}.json"
     # The pattern keeps "../x" out; comparing the id keeps "Local" from meaning "local" where case is ignored.
     if _ID.fullmatch(trainer_id) and path.is_file():
-        raw = _read(path)
-        if raw["id"] == trainer_id:
-            return _trainer(raw)
+        try:
+            raw = _read(path)
+            if raw["id"] == trainer_id:
+                return _trainer(raw)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise unusable(path, "a trainer", "trainer.schema.json") from error
     raise _unknown(trainer_id)
 
 

@@ -10,7 +10,7 @@ import jsonschema
 import jsonschema_rs
 import pytest
 
-from albumkit.errors import UnknownName
+from albumkit.errors import AlbumkitError, UnknownName
 from albumkit.facts import all_facts, find_fact
 from albumkit.lint import RULE_FOLDERS, Rule, find_rule, load_rules, profile
 from albumkit.paths import rules_root
@@ -125,6 +125,23 @@ def test_profiles_name_rules_and_severities():
 def test_an_unknown_rule_names_the_nearest():
     with pytest.raises(UnknownName, match="caption/missing"):
         find_rule("caption/mising")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ('{"title": "x"}', "is a required property"),
+        (json.dumps(document(RULES[0])).replace('"severity": "', '"severity": "fatal '), "x-albumkit.severity"),
+        (json.dumps(document(RULES[0])).replace('"severity"', '"sevrity"'), "sevrity"),
+    ],
+)
+def test_a_broken_rule_file_is_named_with_the_place_in_it(tmp_path, text, words):
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "mine.json").write_text(text)
+    with pytest.raises(AlbumkitError, match=words) as error:
+        load_rules(tmp_path)
+    assert "album/mine.json" in error.value.message
 
 
 def test_every_fact_says_what_it_is():

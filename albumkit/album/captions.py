@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from albumkit.album.names import join, same_name, split_name
+from albumkit.album.source import lfs_pointer
 
 #: A caption longer than this is not one: 512 tokens of text come to about 3 KB.
 LARGEST_CAPTION = 1 << 20
@@ -56,6 +58,8 @@ def decode_caption(data: bytes, source: CaptionSource) -> Caption:
 
     Order of trust: UTF-8 (a byte order mark is dropped), UTF-16 and UTF-32 by their mark, Windows-1252.
     """
+    if lfs_pointer(data):
+        return Caption("", source, problem="a Git LFS pointer: run git lfs pull")
     if len(data) > LARGEST_CAPTION:
         return Caption("", source, problem=f"larger than {LARGEST_CAPTION >> 10} KiB: not a caption")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -75,22 +79,27 @@ def decode_caption(data: bytes, source: CaptionSource) -> Caption:
 def read_metadata(path: str, data: bytes) -> dict[str, CaptionSource]:
     """Captions of a ``metadata.jsonl``, ``metadata.csv`` or kohya ``.json``, by the picture's path.
 
-    Keys are album paths in composed Unicode; kohya's may lack the ending. An unusable file gives {}.
+    Keys are album paths in composed Unicode; kohya's may lack the ending. A .json that holds no captions is
+    some other program's and gives {}.
+
+    Raises:
+        ValueError: a metadata.jsonl or metadata.csv that cannot be used, with the reason and the line.
     """
     folder, stem, ending = split_name(path)
     reader: Callable[[str, str, str], dict[str, CaptionSource]] | None = None
-    if stem.lower() == "metadata" and ending == "jsonl":
-        reader = _from_jsonl
-    elif stem.lower() == "metadata" and ending == "csv":
-        reader = _from_csv
+    if stem.lower() == "metadata" and ending in ("jsonl", "csv"):
+        reader = _from_jsonl if ending == "jsonl" else _from_csv
     elif ending == "json":
         reader = _from_kohya
     if reader is None:
         return {}
     try:
         return reader(path, folder, data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, RecursionError):
-        return {}
+    except (ValueError, RecursionError) as error:
+        if ending == "json":
+            return {}
+        reason = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise ValueError(reason) from error
 
 
 def is_metadata(stem: str, ending: str) -> bool:
@@ -103,7 +112,10 @@ def _from_jsonl(path: str, folder: str, text: str) -> dict[str, CaptionSource]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"line {number} is not JSON") from error
         if isinstance(row, dict):
             _add_row(found, path, folder, row, number, "jsonl")
     return found
@@ -112,8 +124,11 @@ def _from_jsonl(path: str, folder: str, text: str) -> dict[str, CaptionSource]:
 def _from_csv(path: str, folder: str, text: str) -> dict[str, CaptionSource]:
     found: dict[str, CaptionSource] = {}
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        _add_row(found, path, folder, row, reader.line_num, "csv")
+    try:
+        for row in reader:
+            _add_row(found, path, folder, row, reader.line_num, "csv")
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
     return found
 
 
@@ -125,8 +140,7 @@ def _add_row(
         return
     for column in TEXT_COLUMNS:
         if isinstance(text := row.get(column), str):
-            key = same_name(join(folder, name.replace("\\", "/")))
-            found.setdefault(key, CaptionSource(path, kind, text, line))
+            found.setdefault(_album_path(folder, name), CaptionSource(path, kind, _whole(text), line))
             return
 
 
@@ -141,8 +155,18 @@ def _from_kohya(path: str, folder: str, text: str) -> dict[str, CaptionSource]:
             continue
         words = [value[k] for k in ("caption", "tags") if isinstance(value.get(k), str) and value[k]]
         if words:
-            name = key.replace("\\", "/")
-            if name.startswith("/") or name[1:2] == ":":
-                name = name.rpartition("/")[2]
-            found[same_name(join(folder, name))] = CaptionSource(path, "kohya", ", ".join(words))
+            found[_album_path(folder, key)] = CaptionSource(path, "kohya", _whole(", ".join(words)))
     return found
+
+
+def _album_path(folder: str, name: str) -> str:
+    """A picture as metadata names it: beside it, in a folder below, or by a path of another machine."""
+    name = name.replace("\\", "/")
+    if name.startswith("/") or name[1:2] == ":":
+        name = name.rpartition("/")[2]
+    return same_name(posixpath.normpath(join(folder, name)))
+
+
+def _whole(text: str) -> str:
+    """JSON may spell half of a character (a lone surrogate), which no file and no terminal takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -16,7 +16,8 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     """The albums that the given paths name, each once, in order.
 
     A folder is an album when it has an album.toml or pictures of its own; else it is a folder of albums.
-    A file stands for the album that it lies in; a zip is an album.
+    A file stands for the album that it lies in; a zip is an album. Links to folders are not followed below
+    what was named.
 
     Raises:
         UsageError: for a path that is not there, or a folder without any album.
@@ -36,32 +37,45 @@ def expand(paths: Iterable[Path]) -> list[Path]:
 
 def find_albums(folder: Path) -> list[Path]:
     """The folder itself when it is an album (an empty one too), else the albums below it."""
-    if (folder / CONFIG_NAME).is_file() and not _shares_settings(folder):
-        return [folder]
+    return [folder] if _is_album(folder) else sorted(_below(folder)) or [folder]
+
+
+def _is_album(folder: Path) -> bool:
     if _has_media(folder) or _is_layout(folder):
-        return [folder]
-    return sorted(_below(folder)) or [folder]
+        return True
+    return _has_config(folder) and not _shares_settings(folder)
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for child in _folders(folder):
-        looks_like_one = (child / CONFIG_NAME).is_file() or _has_media(child) or _is_layout(child)
-        if looks_like_one and not _shares_settings(child):
+    waiting = _folders(folder)
+    while waiting:
+        child = waiting.pop()
+        if _is_album(child):
             yield child
         else:
-            yield from _below(child)
+            waiting += _folders(child)
+
+
+def _has_config(folder: Path) -> bool:
+    return os.path.isfile(folder / CONFIG_NAME)  # noqa: PTH113 - Path.is_file raises where permission is denied
 
 
 def _shares_settings(folder: Path) -> bool:
     """An album.toml above albums, without pictures beside it, only holds what they extend."""
-    if not (folder / CONFIG_NAME).is_file() or _has_media(folder) or _is_layout(folder):
+    if not _has_config(folder) or _has_media(folder) or _is_layout(folder):
         return False
-    return any((child / CONFIG_NAME).is_file() for child in _walk(folder))
+    return any(_has_config(child) for child in _walk(folder))
 
 
 def _is_layout(folder: Path) -> bool:
-    """kohya's ``10_name`` folders or the sides of edit pairs: one album in several folders."""
-    children = [child.name for child in _folders(folder)]
+    """kohya's ``10_name`` folders or the sides of edit pairs: one album in several folders.
+
+    Folders with an album.toml each are albums of their own, however they are called.
+    """
+    below = _folders(folder)
+    if any(_has_config(child) for child in below):
+        return False
+    children = [child.name for child in below]
     kohya = [child for child in children if names.KOHYA_FOLDER.match(child)]
     controls = [child for child in children if names.CONTROL_FOLDER.match(child)]
     targets = [child for child in children if child.lower() in names.TARGET_FOLDERS]
@@ -94,9 +108,11 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for child in _folders(folder):
+    waiting = _folders(folder)
+    while waiting:
+        child = waiting.pop()
         yield child
-        yield from _walk(child)
+        waiting += _folders(child)
 
 
 def _album_of(file: Path) -> Path:
@@ -104,10 +120,17 @@ def _album_of(file: Path) -> Path:
 
     A file in ``masks``, ``target`` or a control folder belongs to the folder above.
     """
-    for folder in file.absolute().parents:
-        if (folder / CONFIG_NAME).is_file() and not _shares_settings(folder):
-            return Path(os.path.relpath(folder))
-    parent = file.parent
-    if parent.name.lower() == "masks" or _is_layout(parent.parent):
-        return parent.parent
-    return parent
+    inside = file.absolute().parent
+    for folder in (inside, *inside.parents):
+        if _has_config(folder) and not _shares_settings(folder):
+            return _from_here(folder)
+    if inside.name.lower() == "masks" or _is_layout(inside.parent):
+        return _from_here(inside.parent)
+    return file.parent
+
+
+def _from_here(folder: Path) -> Path:
+    try:
+        return Path(os.path.relpath(folder))
+    except ValueError:  # two drives of Windows have no path between them
+        return folder

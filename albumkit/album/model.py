@@ -97,9 +97,10 @@ class Album:
 
         A caption that cannot be read is a Caption with ``problem``; nothing is raised.
         """
-        if example.root not in self._captions:
-            self._captions[example.root] = self._read(example)
-        return self._captions[example.root]
+        path = example.path  # not the root: metadata may tell a.jpg from a.png
+        if path not in self._captions:
+            self._captions[path] = self._read(example)
+        return self._captions[path]
 
     def _read(self, example: Example) -> Caption | None:
         source = example.caption

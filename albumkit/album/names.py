@@ -27,9 +27,10 @@ COMPANIONS = frozenset({"aae", "xmp"})
 CAPTIONS = ("txt", "caption")
 
 TARGET_FOLDERS = ("target", "main")
-CONTROL_FOLDER = re.compile(r"control(?:_?(\d+))?\Z", re.IGNORECASE)
-KOHYA_FOLDER = re.compile(r"(\d+)_(.+)\Z")
-_PAIR = re.compile(r"(?P<root>.*)_(?P<role>start(?P<n>[2-9]\d*)?|end)\Z", re.IGNORECASE | re.DOTALL)
+CONTROL_FOLDER = re.compile(r"control(?:_?([0-9]{1,3}))?\Z", re.IGNORECASE)
+#: kohya's repeats; four digits are a year (``2024_holiday``).
+KOHYA_FOLDER = re.compile(r"([0-9]{1,3})_(.+)\Z", re.DOTALL)
+_PAIR = re.compile(r"(?P<root>.*)_(?P<role>start(?P<n>[2-9]|[1-9][0-9])?|end)\Z", re.IGNORECASE | re.DOTALL)
 
 
 def split_name(path: str) -> tuple[str, str, str]:
@@ -81,7 +82,8 @@ def pair_name(stem: str) -> PairName | None:
 
 class Excluder:
     """``exclude`` globs: ``*`` stays inside one folder, ``**`` does not; a pattern without ``/`` is
-    matched against the name in every folder; a pattern that matches a folder takes all that is in it.
+    matched against the name in every folder, one that starts with ``/`` only at the top; a pattern that
+    matches a folder takes all that is in it. Case counts.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -96,12 +98,13 @@ class Excluder:
 
 @functools.cache
 def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{_glob_regex(same_name(p))})" for p in patterns))
+    return re.compile("|".join(f"(?:{_glob_regex(same_name(p))})" for p in patterns), re.DOTALL)
 
 
 def _glob_regex(pattern: str) -> str:
-    pattern = pattern.removeprefix("./").rstrip("/")
+    pattern = re.sub(r"/{2,}", "/", pattern).removeprefix("./").rstrip("/")
     anywhere = "" if "/" in pattern else r"(?:.*/)?"
+    pattern = pattern.lstrip("/")
     out, i = [], 0
     while i < len(pattern):
         if pattern.startswith("**/", i):
@@ -117,10 +120,21 @@ def _glob_regex(pattern: str) -> str:
             out.append("[^/]")
             i += 1
         elif pattern[i] == "[" and (end := pattern.find("]", i + 2)) > 0:
-            body = pattern[i + 1 : end].replace("\\", "\\\\")
-            out.append("[" + ("^" + body[1:] if body[0] == "!" else body) + "]")
+            out.append(_class_regex(pattern[i + 1 : end]))
             i = end + 1
         else:
             out.append(re.escape(pattern[i]))
             i += 1
     return f"{anywhere}{''.join(out)}(?:/.*)?"
+
+
+def _class_regex(body: str) -> str:
+    """``[abc]``, ``[a-c]``, ``[!abc]``; what is no such class (``[z-a]``) stands for its own characters."""
+    negated = body.startswith("!")
+    inner = re.sub(r"([\\^\[&~|])", r"\\\1", body[negated:])
+    found = f"[^/{inner}]" if negated else f"[{inner}]"
+    try:
+        re.compile(found)
+    except re.error:
+        return re.escape(f"[{body}]")
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +14,8 @@ from albumkit.album.names import Excluder, join, same_name, split_name
 from albumkit.album.source import Entry, FolderSource, Source, ZipSource
 from albumkit.errors import AlbumError
 
-#: Metadata files are read whole; one of 10 million captions stays below this.
-_LARGEST_METADATA = 1 << 30
+#: Metadata files are read whole; one of a million captions stays below this.
+_LARGEST_METADATA = 256 << 20
 _MASK_SUFFIXES = (".mask", "-masklabel")
 
 
@@ -49,6 +49,7 @@ def read_album(
     parts = _Parts(source)
     for entry in source.entries(Excluder(exclude)):
         parts.sort_in(entry)
+    _set_live_photos_aside(parts)
     examples = _pair_examples(parts, pairs)
     examples += _plain_examples(parts)
     examples.sort(key=lambda example: example.path)
@@ -80,8 +81,8 @@ class _Parts:
     others: list[Entry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
-    _folded: dict[str, str] | None = None
-    _roots: dict[str, int] | None = None
+    _folded: dict[str, Entry] | None = None
+    _roots: Counter[str] = field(default_factory=Counter)
 
     def sort_in(self, entry: Entry) -> None:
         """Decide what a file is, by its name alone."""
@@ -89,14 +90,14 @@ class _Parts:
         folder, stem, ending = split_name(entry.path)
         root = same_name(join(folder, stem))
         if ending in names.PICTURES or ending in names.RARE_PICTURES:
-            if owner := _mask_owner(folder, stem):
-                self.masks[same_name(owner)] = entry
+            if place := _mask_place(folder, stem):
+                self._put_mask(entry, same_name(place[0]), place[1])
             else:
                 self.media.append(MediaFile(entry, "image"))
         elif ending in names.CLIPS:
             self.media.append(MediaFile(entry, "clip"))
         elif ending in names.CAPTIONS:
-            self.captions[root, ending] = entry
+            self._put_caption(entry, root, ending)
         elif is_metadata(stem, ending):
             self._read_metadata(entry)
         elif ending in names.COMPANIONS or ending in names.RAW:
@@ -104,20 +105,40 @@ class _Parts:
         else:
             self.others.append(entry)
 
+    def _put_caption(self, entry: Entry, root: str, ending: str) -> None:
+        """``a.txt`` wins over ``a.TXT``, should both be there."""
+        other = self.captions.get((root, ending))
+        if other is not None:
+            entry, other = (entry, other) if entry.path.endswith(ending) else (other, entry)
+            self.others.append(other)
+        self.captions[root, ending] = entry
+
+    def _put_mask(self, entry: Entry, owner: str, rank: int) -> None:
+        """``masks/ROOT.png`` wins over ``ROOT.mask.png``, and that over ``ROOT-masklabel.png``."""
+        other = self.masks.get(owner)
+        if other is not None:
+            place = _mask_place(*split_name(other.path)[:2])
+            entry, other = (entry, other) if place is None or rank < place[1] else (other, entry)
+            self.others.append(other)
+        self.masks[owner] = entry
+
     def _read_metadata(self, entry: Entry) -> None:
-        if entry.size > _LARGEST_METADATA or entry.problem:
-            self.problems.append(f"{entry.path}: {entry.problem or 'too large to be metadata'}")
-            return
-        try:
-            with self.source.open(entry) as stream:
-                rows = read_metadata(entry.path, stream.read())
-        except OSError as error:
-            self.problems.append(f"{entry.path}: {error.strerror or error}")
-            return
+        problem = entry.problem or ("a Git LFS pointer; run: git lfs pull" if entry.lfs else "")
+        if entry.size > _LARGEST_METADATA:
+            problem = "too large to be metadata"
+        rows: dict[str, CaptionSource] = {}
+        if not problem:
+            try:
+                with self.source.open(entry) as stream:
+                    rows = read_metadata(entry.path, stream.read())
+            except (OSError, ValueError) as error:
+                problem = (error.strerror if isinstance(error, OSError) else "") or str(error)
         for key, caption in rows.items():
             self.metadata[key].append(caption)
         if not rows:
             self.others.append(entry)
+        if problem and split_name(entry.path)[1].lower() == "metadata":  # any other .json may be anybody's
+            self.problems.append(f"{entry.path}: {problem}")
 
     def caption_of(self, root: str, path: str) -> tuple[CaptionSource | None, tuple[CaptionSource, ...]]:
         """The caption for a picture, and those it wins over: .txt, .caption, metadata by path, by root."""
@@ -137,19 +158,22 @@ class _Parts:
         """``img_1.txt`` for ``IMG_1.jpg``, unless case is all that tells two pictures apart."""
         if self._folded is None:
             self._folded = {}
-            for known, known_ending in self.captions:
-                self._folded.setdefault(f"{known.casefold()}.{known_ending}", known)
-            self._roots = defaultdict(int)
-            for media in self.media:
-                folder, stem, _ = split_name(media.path)
-                self._roots[same_name(join(folder, stem)).casefold()] += 1
+            for (known, known_ending), entry in self.captions.items():
+                self._folded.setdefault(f"{known.casefold()}.{known_ending}", entry)
+            for known, entry in self.masks.items():
+                self._folded.setdefault(f"{known.casefold()}.mask", entry)
+            roots = {same_name(_root_of(media.path)) for media in self.media}
+            self._roots = Counter(one.casefold() for one in roots)
         match = self._folded.get(f"{root.casefold()}.{ending}")
-        if match is None or (self._roots or {}).get(root.casefold(), 0) > 1:
+        if match is None or match.path in self.claimed or self._roots[root.casefold()] > 1:
             return None
-        return self.captions[match, ending]
+        return match
 
     def mask_of(self, root: str) -> Entry | None:
-        entry = self.masks.get(same_name(root))
+        if not self.masks:
+            return None
+        root = same_name(root)
+        entry = self.masks.get(root) or self._other_case(root, "mask")
         if entry is not None:
             self.claimed.add(entry.path)
         return entry
@@ -158,20 +182,21 @@ class _Parts:
         """``IMG_1.AAE`` and ``IMG_1.xmp`` as well as Lightroom's ``IMG_1.jpg.xmp``."""
         found = self.companions.get(same_name(root), []) + self.companions.get(same_name(path), [])
         self.claimed.update(entry.path for entry in found)
-        return tuple(found)
+        return tuple(entry for entry in found if entry.path != path)
 
     def unclaimed(self, entries: Iterable[Entry]) -> list[Entry]:
         return sorted((e for e in entries if e.path not in self.claimed), key=lambda e: e.path)
 
 
-def _mask_owner(folder: str, stem: str) -> str | None:
-    """The root whose mask this file is, by its name; None for an ordinary picture."""
-    parent, _, last = folder.rpartition("/")
-    if last.lower() == "masks":
-        return join(parent, stem)
-    for suffix in _MASK_SUFFIXES:
+def _mask_place(folder: str, stem: str) -> tuple[str, int] | None:
+    """(root whose mask this file is, rank of the way it says so); None for an ordinary picture."""
+    folders = folder.split("/")
+    for i in range(len(folders) - 1, -1, -1):
+        if folders[i].lower() == "masks":
+            return "/".join((*folders[:i], *folders[i + 1 :], stem)), 0
+    for rank, suffix in enumerate(_MASK_SUFFIXES, 1):
         if stem.lower().endswith(suffix) and len(stem) > len(suffix):
-            return join(folder, stem[: -len(suffix)])
+            return join(folder, stem[: -len(suffix)]), rank
     return None
 
 
@@ -180,22 +205,39 @@ def _root_of(path: str) -> str:
     return join(folder, stem)
 
 
+def _set_live_photos_aside(parts: _Parts) -> None:
+    """The moving half of a Live Photo is a companion of the still, also of one that is part of a pair."""
+    if not any(media.media == "clip" for media in parts.media):
+        return
+    stills = {same_name(_root_of(m.path)).casefold(): m.path for m in parts.media if m.media == "image"}
+    rest = []
+    for media in parts.media:
+        still = stills.get(same_name(_root_of(media.path)).casefold())
+        if media.path.lower().endswith(".mov") and still is not None:
+            parts.companions[same_name(_root_of(still))].append(media.entry)
+        else:
+            rest.append(media)
+    parts.media = rest
+
+
 @dataclass
 class _Pair:
+    root: str = ""
     end: MediaFile | None = None
     start: MediaFile | None = None
     references: dict[int, MediaFile] = field(default_factory=dict)
-    caption_roots: list[str] = field(default_factory=list)
 
-    def put(self, role: str, number: int, media: MediaFile) -> bool:
-        if role == "end" and self.end is None:
+    def put(self, place: names.PairName, media: MediaFile) -> bool:
+        """False when that place is taken."""
+        if place.role == "end" and self.end is None:
             self.end = media
-        elif role == "start" and number == 1 and self.start is None:
+        elif place.role == "start" and place.number == 1 and self.start is None:
             self.start = replace(media, role="start")
-        elif role == "start" and number > 1 and number not in self.references:
-            self.references[number] = replace(media, role="reference")
+        elif place.role == "start" and place.number > 1 and place.number not in self.references:
+            self.references[place.number] = replace(media, role="reference")
         else:
             return False
+        self.root = self.root or place.root
         return True
 
 
@@ -208,13 +250,14 @@ def _pair_examples(parts: _Parts, wanted: bool | None) -> list[Example]:
     folders = _control_layout(parts.media)
     for media in parts.media:
         place = _place_in_pair(media.path, folders)
-        if place is None or not found[place.root].put(place.role, place.number, media):
+        pair = found[same_name(place.root)] if place else None
+        if place is None or pair is None or not pair.put(place, media):
             rest.append(media)
     found = {root: pair for root, pair in found.items() if pair.end or pair.start or pair.references}
     if not wanted and not any(pair.end and pair.start for pair in found.values()):
         return []
     parts.media = rest
-    return [_pair_example(parts, root, pair) for root, pair in found.items()]
+    return [_pair_example(parts, pair) for pair in found.values()]
 
 
 def _place_in_pair(path: str, folders: dict[str, tuple[str, int]]) -> names.PairName | None:
@@ -248,7 +291,8 @@ def _control_layout(media: Iterable[MediaFile]) -> dict[str, tuple[str, int]]:
     return layout
 
 
-def _pair_example(parts: _Parts, root: str, pair: _Pair) -> Example:
+def _pair_example(parts: _Parts, pair: _Pair) -> Example:
+    root = pair.root
     references = tuple(pair.references[n] for n in sorted(pair.references))
     media = [m for m in (pair.end, pair.start, *references) if m]
     caption, others = parts.caption_of(root, media[0].path)
@@ -269,27 +313,15 @@ def _pair_example(parts: _Parts, root: str, pair: _Pair) -> Example:
 
 def _plain_examples(parts: _Parts) -> list[Example]:
     named = [(split_name(media.path), media) for media in parts.media]
-    images = [place for place, media in named if media.media == "image"]
-    pictures = {same_name(join(folder, stem)).casefold() for folder, stem, _ in images}
-    taken = []
-    for (folder, stem, ending), media in named:
-        root = same_name(join(folder, stem))
-        if ending == "mov" and root.casefold() in pictures:  # the moving half of a Live Photo
-            parts.companions[root].append(media.entry)
-        else:
-            taken.append((folder, join(folder, stem), media))
-    repeats = {folder: _repeats(folder) for folder, _, _ in taken}
-    built = [_plain_example(parts, root, media, repeats[folder]) for folder, root, media in taken]
-    for group in parts.companions.values():
-        for entry in group:
-            if entry.path in parts.claimed:
-                continue
-            folder, stem, ending = split_name(entry.path)
-            if ending in names.RAW:
-                media = MediaFile(entry, "image")
-                built.append(_plain_example(parts, join(folder, stem), media, _repeats(folder)))
-            else:
-                parts.others.append(entry)
+    repeats = {folder: _repeats(folder) for (folder, _, _), _ in named}
+    built = [_plain_example(parts, join(folder, stem), m, repeats[folder]) for (folder, stem, _), m in named]
+    lonely = [e for group in parts.companions.values() for e in group if e.path not in parts.claimed]
+    for entry in lonely:
+        folder, stem, ending = split_name(entry.path)
+        if ending in names.RAW and entry.path not in parts.claimed:
+            media = MediaFile(entry, "image")
+            built.append(_plain_example(parts, join(folder, stem), media, _repeats(folder)))
+    parts.others.extend(e for e in lonely if e.path not in parts.claimed)
     return built
 
 

@@ -182,6 +182,7 @@ class ZipSource:
             AlbumError: for a name that would leave the archive, a link, or two members of one name.
         """
         found = []
+        self._members = {}
         for info in self._zip.infolist():
             path = self._safe_name(info)
             if info.is_dir() or self._hidden(path) or exclude(path):
@@ -212,14 +213,14 @@ class ZipSource:
 
     def _safe_name(self, info: zipfile.ZipInfo) -> str:
         name = info.filename.replace("\\", "/")
-        parts = name.rstrip("/").split("/")
-        if name.startswith("/") or ".." in parts or "" in parts or re.match(r"[A-Za-z]:", name):
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
             raise self._refuse(
                 f"holds a member named {info.filename!r}, which would be written outside of it"
             )
         if (info.external_attr >> 16) & 0o170000 == _LINK:
             raise self._refuse(f"holds a link ({info.filename!r})")
-        return name
+        return "/".join(parts)
 
     @staticmethod
     def _hidden(path: str) -> bool:

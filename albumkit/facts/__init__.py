@@ -8,6 +8,7 @@ from albumkit.facts.cache import FactCache
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import (
     COSTS,
+    SCOPES,
     Cost,
     Fact,
     NotApplicable,
@@ -22,6 +23,7 @@ from albumkit.facts.registry import (
 
 __all__ = [
     "COSTS",
+    "SCOPES",
     "Cost",
     "Fact",
     "FactCache",

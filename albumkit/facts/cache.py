@@ -2,14 +2,15 @@
 
 Header facts are keyed by stat (folder, name, size, mtime, inode), pixel facts by the sha256 of the file, so
 a renamed or copied picture is never decoded twice and an edited one never mistaken for the old. The cache
-may always be thrown away: any trouble with it turns it off for the run and is no error.
+may always be thrown away: any trouble with it turns it off for the run and is no error, and a damaged file
+is begun anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from albumkit.album import Entry
 from albumkit.paths import cache_dir
 
 #: Raise when a measurement changes its meaning.
-VERSION = 1
+VERSION = 2
 #: A file younger than this may still change within its time stamp's grain (git's "racy" files): not kept.
 RACY_NS = 2_000_000_000
+#: How long another albumkit may hold the file before this one does without.
+_PATIENCE_S = 2.0
+_LARGEST_INTEGER = (1 << 63) - 1
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS header (
@@ -35,31 +39,53 @@ class FactCache:
 
     def __init__(self, file: Path | None = None, libraries: str = "") -> None:
         self._db: sqlite3.Connection | None = None
+        self._file = file
+        self._version = f"{VERSION} {libraries}"
+        if not self._open() and self._damaged:
+            self._open()
+
+    def _open(self) -> bool:
+        self._damaged = False
         try:
-            path = file or cache_dir() / "facts.sqlite"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-            self._prepare(f"{VERSION} {libraries}")
-        except (sqlite3.Error, OSError):
-            self._db = None
+            self._file = self._file or cache_dir() / "facts.sqlite"
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                self._file, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
+            self._prepare()
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+        return self._db is not None
+
+    def _give_up(self, error: Exception) -> None:
+        """Do without from here on. A file that is no database, or a broken one, is removed: it is ours, and
+        would be of no use at the next run either. One that is locked or read-only stays.
+        """
+        self.close()
+        # The plain class: "not a database", "malformed"; locked, full and read-only are OperationalError.
+        if type(error) is sqlite3.DatabaseError and self._file is not None:
+            self._damaged = True
+            for file in (self._file, self._file.with_name(f"{self._file.name}-journal")):
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
     @classmethod
     def none(cls) -> FactCache:
         """A cache that knows nothing and remembers nothing."""
         cache = cls.__new__(cls)
-        cache._db = None
+        cache._db = cache._file = None
         return cache
 
-    def _prepare(self, version: str) -> None:
+    def _prepare(self) -> None:
         assert self._db is not None
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("CREATE TABLE IF NOT EXISTS about (version TEXT)")
         row = self._db.execute("SELECT version FROM about").fetchone()
-        if row is None or row[0] != version:
+        if row is None or row[0] != self._version:
             self._db.executescript(
                 "DROP TABLE IF EXISTS header; DROP TABLE IF EXISTS pixels; DELETE FROM about;"
             )
-            self._db.execute("INSERT INTO about VALUES (?)", (version,))
+            self._db.execute("INSERT INTO about VALUES (?)", (self._version,))
         self._db.executescript(_TABLES)
 
     def headers(
@@ -67,10 +93,10 @@ class FactCache:
     ) -> dict[str, tuple[tuple[int, int, int], dict[str, Any] | None, str | None]]:
         """name -> ((size, mtime, inode), header facts or None, sha256 or None), for one album."""
         rows = self._ask(
-            "SELECT name, size, mtime, inode, facts, sha256 FROM header WHERE folder = ?", (folder,)
+            "SELECT name, size, mtime, inode, facts, sha256 FROM header WHERE folder = ?", (_key(folder),)
         )
         return {
-            name: ((size, mtime, inode), json.loads(facts) if facts else None, sha256)
+            name: ((size, mtime, inode), _parsed(facts), sha256)
             for name, size, mtime, inode, facts, sha256 in rows
         }
 
@@ -82,7 +108,7 @@ class FactCache:
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
             rows = self._ask(f"SELECT sha256, facts FROM pixels WHERE sha256 IN ({marks})", part)
-            found.update((sha256, json.loads(facts)) for sha256, facts in rows)
+            found.update((sha256, known) for sha256, facts in rows if (known := _parsed(facts)))
         return found
 
     def keep(
@@ -90,15 +116,20 @@ class FactCache:
         folder: str,
         headers: Mapping[str, tuple[Entry, dict[str, Any] | None, str | None]],
         pixels: Mapping[str, dict[str, Any]],
+        started: int,
     ) -> None:
-        """Write what was measured anew, in one transaction."""
+        """Write what was measured anew, in one transaction.
+
+        Args:
+            started: When reading began. A file changed shortly before, or after, may have changed once more
+                within the grain of its time stamp, unseen: it is not kept.
+        """
         if self._db is None or not (headers or pixels):
             return
-        young = time.time_ns() - RACY_NS
         header_rows = [
-            (folder, e.path, e.size, e.mtime_ns, e.inode, json.dumps(facts) if facts else None, sha256)
+            (_key(folder), e.path, e.size, e.mtime_ns, e.inode, json.dumps(facts) if facts else None, sha256)
             for e, facts, sha256 in headers.values()
-            if e.mtime_ns < young
+            if e.mtime_ns < started - RACY_NS and _storable(e)
         ]
         pixel_rows = [(sha256, json.dumps(facts)) for sha256, facts in pixels.items()]
         try:
@@ -106,19 +137,40 @@ class FactCache:
             self._db.executemany("INSERT OR REPLACE INTO header VALUES (?,?,?,?,?,?,?)", header_rows)
             self._db.executemany("INSERT OR REPLACE INTO pixels VALUES (?,?)", pixel_rows)
             self._db.execute("COMMIT")
-        except sqlite3.Error:
-            self.close()
+        except sqlite3.Error as error:
+            self._give_up(error)
 
     def _ask(self, query: str, values: Iterable[Any]) -> list[Any]:
         if self._db is None:
             return []
         try:
             return self._db.execute(query, tuple(values)).fetchall()
-        except sqlite3.Error:
-            self.close()
+        except sqlite3.Error as error:
+            self._give_up(error)
             return []
 
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
         self._db = None
+
+
+def _key(folder: str) -> str:
+    """The folder as text that SQLite takes: a name that is not UTF-8 (Linux allows any bytes) spelt out."""
+    return folder if folder.isascii() else folder.encode("utf-8", "backslashreplace").decode()
+
+
+def _storable(entry: Entry) -> bool:
+    """Whether SQLite can hold the row: no half characters, no number beyond 64 bits with sign."""
+    if max(entry.size, abs(entry.mtime_ns), entry.inode) > _LARGEST_INTEGER:
+        return False
+    return entry.path.isascii() or not any("\ud800" <= c <= "\udfff" for c in entry.path)
+
+
+def _parsed(facts: str | None) -> dict[str, Any] | None:
+    """Facts as they were kept; None for anything that albumkit did not write."""
+    try:
+        known = json.loads(facts) if facts else None
+    except (ValueError, TypeError):
+        return None
+    return known if isinstance(known, dict) else None

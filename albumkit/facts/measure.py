@@ -1,7 +1,8 @@
 """Measuring many files: lazy, parallel, cached.
 
 Headers are read in one thread (Python's lock allows no more), pixels in one thread a core with at most
-``MEGAPIXELS_AT_ONCE`` being decoded at any moment.
+``MEGAPIXELS_AT_ONCE`` being decoded at any moment. What went wrong with the drive rather than with the
+file (it vanished, permission denied, no memory) is told but never kept: it may be mended by the next run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +21,7 @@ from typing import Any, BinaryIO
 
 from albumkit.album import Album, Entry, MediaFile
 from albumkit.album.names import known_reason
+from albumkit.album.source import LARGEST_MEMBER
 from albumkit.facts.cache import FactCache
 from albumkit.facts.registry import NotDecoded, Unmeasured
 from albumkit.images import Header, decode_error, read_header, reason_of
@@ -37,23 +41,34 @@ class Measured:
     decode: bool = True
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     progress: Progress | None = None
+    #: When reading began (nanoseconds since 1970): files changed later than this are not kept.
+    started: int = field(default_factory=time.time_ns)
     _headers: dict[str, Header] = field(default_factory=dict)
     _hashes: dict[str, str] = field(default_factory=dict)
+    #: Pixel facts, with the header that belongs to them, by sha256.
     _decoded: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Pixel facts of this run only, by path: the drive failed; None: the memory did not suffice.
+    _passing: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     _new: dict[str, tuple[Entry, dict[str, Any] | None, str | None]] = field(default_factory=dict)
     _new_pixels: dict[str, dict[str, Any]] = field(default_factory=dict)
     _loaded: bool = False
 
     def header(self, media: MediaFile) -> Header:
-        """Raises Unmeasured for a Git LFS pointer; a broken file is a Header with ``error``."""
+        """What the first bytes say; a broken file is a Header with ``error``.
+
+        Raises:
+            Unmeasured: a Git LFS pointer to a picture that was never measured on this machine.
+        """
         entry = media.entry
-        if entry.lfs:
-            raise Unmeasured(self._lfs_remedy())
         self._load()
         found = self._headers.get(entry.path)
+        if found is None and entry.lfs:
+            raise Unmeasured(self._lfs_remedy())
         if found is None:
-            found = self._headers[entry.path] = self._read_header(entry)
-            self._note(entry, found.to_json(), None)
+            found, lasting = self._read_header(entry)
+            self._headers[entry.path] = found
+            if lasting:
+                self._note(entry, found.to_json(), None)
         return found
 
     def sha256(self, media: MediaFile) -> str:
@@ -83,7 +98,8 @@ class Measured:
         """Facts of the decoded picture.
 
         Raises:
-            Unmeasured: not decoded in this run, a Git LFS pointer nobody has decoded, or too large.
+            Unmeasured: not decoded in this run, a Git LFS pointer nobody has decoded, too large, or more
+                than the memory holds.
         """
         self._load()
         entry = media.entry
@@ -95,31 +111,34 @@ class Measured:
         if not self.decode:
             raise NotDecoded("its pixels were not decoded in this run")
         header = self.header(media)
-        if header.pixels > MEGAPIXELS_AT_ONCE * 1_000_000 and header.format != "JPEG":
-            raise Unmeasured(
-                f"{header.pixels // 1_000_000} megapixels: decoded here only up to {MEGAPIXELS_AT_ONCE}"
-            )
-        self._decode(media, header)
-        return self._decoded[self._hashes[entry.path]]
+        if reason := _too_large(entry, header):
+            raise Unmeasured(reason)
+        if entry.path not in self._passing and self._hashes.get(entry.path) not in self._decoded:
+            self._decode(media)
+        if entry.path not in self._passing:
+            return self._decoded[self._hashes[entry.path]]
+        if (passing := self._passing[entry.path]) is None:
+            raise Unmeasured("there was not enough memory to decode it")
+        return passing
 
     def decode_all(self, media: Iterable[MediaFile]) -> None:
-        """Decode in parallel whatever is neither known nor too large; failures are kept as facts."""
+        """Decode in parallel whatever is neither known nor too large; failures become facts."""
         work = []
         for one in media:
-            if one.media != "image" or one.entry.lfs or self.header(one).error or not self.header(one).width:
+            if one.media != "image" or one.entry.lfs or one.path in self._passing:
                 continue
-            sha256 = self._hashes.get(one.path)
-            too_large = self.header(one).pixels > MEGAPIXELS_AT_ONCE * 1_000_000
-            if (sha256 and sha256 in self._decoded) or (too_large and self.header(one).format != "JPEG"):
-                continue
-            work.append(one)
+            header = self.header(one)
+            known = self._hashes.get(one.path) in self._decoded
+            if not (header.error or not header.width or known or _too_large(one.entry, header)):
+                work.append(one)
         budget = _Budget(MEGAPIXELS_AT_ONCE * 1_000_000)
         done = 0
 
         def one_picture(media: MediaFile) -> None:
             header = self._headers[media.path]
-            with budget.take(header.pixels // (64 if header.format == "JPEG" else 1)):
-                self._decode(media, header)
+            drafted = header.format == "JPEG" and not header.progressive
+            with budget.take(header.pixels // (64 if drafted else 1)):
+                self._decode(media)
 
         with ThreadPoolExecutor(max(1, self.jobs)) as pool:
             for _ in pool.map(one_picture, work):
@@ -129,40 +148,41 @@ class Measured:
 
     def save(self) -> None:
         """Hand everything new to the cache."""
-        self.cache.keep(self.album.source.cache_key(), self._new, self._new_pixels)
+        self.cache.keep(self.album.source.cache_key(), self._new, self._new_pixels, self.started)
         self._new, self._new_pixels = {}, {}
 
-    def _decode(self, media: MediaFile, header: Header) -> None:
+    def _decode(self, media: MediaFile) -> None:
         """Read once, hash, decode from memory."""
         try:
             with self.album.source.open(media.entry) as stream:
                 data = stream.read()
+            facts = {"decode_error": decode_error(io.BytesIO(data))}
+            # Read again rather than taken over: the file may have changed since, and these stay together.
+            header = _probed_header(io.BytesIO(data), len(data))
         except OSError as error:
-            self._hashes[media.path] = f"unread {media.path}"
-            self._decoded[self._hashes[media.path]] = {"decode_error": reason_of(error)}
+            self._passing[media.path] = {"decode_error": reason_of(error)}
+            return
+        except MemoryError:
+            self._passing[media.path] = None
             return
         sha256 = hashlib.sha256(data).hexdigest()
-        facts = {"decode_error": decode_error(io.BytesIO(data))}
-        self._decoded[sha256] = self._new_pixels[sha256] = facts
+        self._decoded[sha256] = self._new_pixels[sha256] = {**facts, "header": header.to_json()}
         self._hashes[media.path] = sha256
-        self._note(media.entry, header.to_json(), sha256)
+        self._note(media.entry, None, sha256)
 
-    def _read_header(self, entry: Entry) -> Header:
+    def _read_header(self, entry: Entry) -> tuple[Header, bool]:
+        """The header, and whether it will still be so at the next run."""
         if entry.problem:
-            return Header(error=entry.problem)
+            return Header(error=entry.problem), False
         if entry.size == 0:
-            return Header(error="the file is empty (0 bytes)")
+            return Header(error="the file is empty (0 bytes)"), True
+        if known := known_reason(entry.path):  # Pillow would take a camera's preview for the picture
+            return Header(error=known), True
         try:
             with self.album.source.open(entry) as stream:
-                stream.seek(entry.size // 2)
-                probe = zlib.crc32(stream.read(_PROBE_BYTES))
-                stream.seek(0)
-                header = replace(read_header(stream), probe=probe)
+                return _probed_header(stream, entry.size), True
         except OSError as error:
-            return Header(error=reason_of(error))
-        if header.error and (known := known_reason(entry.path)):
-            return Header(error=known)
-        return header
+            return Header(error=reason_of(error)), False
 
     def _note(self, entry: Entry, header: dict[str, Any] | None, sha256: str | None) -> None:
         _, old_header, old_hash = self._new.get(entry.path, (entry, None, None))
@@ -181,16 +201,46 @@ class Measured:
             entry = self.album.entries.get(path)
             if entry is None or row[0] != (entry.size, entry.mtime_ns, entry.inode):
                 continue
-            if row[1] is not None:
-                self._headers[path] = Header(**row[1])
+            if (header := _header_from(row[1])) is not None:
+                self._headers[path] = header
             if row[2] is not None:
                 self._hashes[path] = row[2]
                 hashes.append(row[2])
-        if hashes:
-            self._decoded.update(self.cache.pixels(hashes))
+        for sha256, facts in self.cache.pixels(hashes).items() if hashes else ():
+            if isinstance(facts.get("decode_error"), str):
+                self._decoded[sha256] = facts
+        for media in self.album.media:
+            if lfs := media.entry.lfs:  # measured before it became a pointer, or in another clone
+                header = _header_from(self._decoded.get(lfs.oid, {}).get("header"))
+                if header is not None:
+                    self._headers[media.path] = header
 
     def _lfs_remedy(self) -> str:
         return f'Git LFS pointer; run: git lfs pull --include "{lfs_include(self.album)}"'
+
+
+def _probed_header(stream: BinaryIO, size: int) -> Header:
+    stream.seek(size // 2)
+    probe = zlib.crc32(stream.read(_PROBE_BYTES))
+    stream.seek(0)
+    return replace(read_header(stream), probe=probe)
+
+
+def _header_from(facts: Any) -> Header | None:
+    """A header out of the cache; None when it is not the one that this version writes."""
+    try:
+        return Header(**facts) if facts else None
+    except TypeError:
+        return None
+
+
+def _too_large(entry: Entry, header: Header) -> str:
+    """Why a picture is not decoded, or "". JPEG is let through: it is decoded at an eighth of its size."""
+    if entry.size > LARGEST_MEMBER:
+        return f"a file of {entry.size / (1 << 30):.1f} GiB: decoded here only up to 1 GiB"
+    if header.pixels > MEGAPIXELS_AT_ONCE * 1_000_000 and header.format != "JPEG":
+        return f"{header.pixels // 1_000_000} megapixels: decoded here only up to {MEGAPIXELS_AT_ONCE}"
+    return ""
 
 
 def _digest(stream: BinaryIO) -> str:
@@ -201,12 +251,16 @@ def _digest(stream: BinaryIO) -> str:
 
 
 def lfs_include(album: Album) -> str:
-    """The pattern for ``git lfs pull --include``: the album's folder as the repository's root sees it."""
+    """The pattern for ``git lfs pull --include``: the album's folder as the repository's top sees it.
+
+    A comma would start a second pattern, and quotes, brackets and the like mean something to git or to a
+    shell: ``?`` stands for each of them.
+    """
     here = album.location.resolve()
     for folder in (here, *here.parents):
         if (folder / ".git").exists():
             inside = here.relative_to(folder).as_posix()
-            return "*" if inside == "." else f"{inside}/**"
+            return "*" if inside == "." else re.sub(r"""[\[\]*?{},"'`$!\\]""", "?", inside) + "/**"
     return "*"
 
 

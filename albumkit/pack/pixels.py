@@ -1,0 +1,187 @@
+"""Decoding and encoding, one picture at a time, from bytes to bytes."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageCms, ImageFile
+
+from albumkit.images import decode_error, open_image, read_header, reason_of
+from albumkit.pack.colour import to_srgb
+from albumkit.pack.recipe import MOST_PIXELS, TURNED_BY_PLUGIN, Recipe
+from albumkit.pack.model import Change, Unpackable
+from albumkit.pack.strip import Irregular, strip_metadata
+
+#: JPEG quality of encoded pictures, without colour subsampling.
+QUALITY = 95
+#: How far a mask's proportions may be from its picture's before scaling it would be a guess.
+_SAME_SHAPE = 0.02
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def make_picture(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> bytes:
+    """The picture's bytes in the archive: 8 bits, upright, sRGB, no metadata.
+
+    Raises:
+        Unpackable: it cannot be decoded to its last byte.
+    """
+    if recipe.how == "encoded":
+        return _encode(data, recipe, background)
+    bare = data if recipe.how == "copied" else strip_metadata(data, recipe.format)[0]
+    if problem := decode_error(io.BytesIO(bare)):
+        raise Unpackable(problem)
+    return bare
+
+
+def _encode(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> bytes:
+    try:
+        with open_image(io.BytesIO(data)) as image:
+            if recipe.halved and isinstance(image, ImageFile.ImageFile):
+                image.draft(None, (image.width // 2, image.height // 2))
+            image.load()
+            rgb = _to_rgb(_upright(image, recipe), recipe, background)
+    except Unpackable:
+        raise
+    except Exception as error:  # plugins raise nearly anything for a broken file
+        raise Unpackable(reason_of(error)) from error
+    if rgb.size != (recipe.width, recipe.height):
+        raise Unpackable(f"decodes to {rgb.width}x{rgb.height}, not {recipe.width}x{recipe.height}")
+    rgb.info = {}  # writers take comments, profiles and transparency from here
+    out = io.BytesIO()
+    if recipe.format == "JPEG":
+        rgb.save(out, "JPEG", quality=QUALITY, subsampling=0)
+    else:
+        rgb.save(out, "PNG")
+    return out.getvalue()
+
+
+def _upright(image: Image.Image, recipe: Recipe) -> Image.Image:
+    """The first picture of the file as a camera saw it. Pillow's TIFF reader and libheif turn by themselves
+    (seen with Pillow 13.0 and pi-heif 1.4), the others leave it to us.
+    """
+    if recipe.stored_format in TURNED_BY_PLUGIN or recipe.orientation not in _TURNS:
+        return image
+    return image.transpose(_TURNS[recipe.orientation])
+
+
+def _to_rgb(image: Image.Image, recipe: Recipe, background: tuple[int, int, int]) -> Image.Image:
+    """Depth, then colours, then transparency: a background in sRGB must meet pixels in sRGB."""
+    alpha = None
+    if recipe.has_alpha:
+        whole = image.convert("RGBA")
+        alpha = whole.getchannel("A")
+        # Grey pixels stay grey for a grey profile.
+        image = image.getchannel("L") if image.mode == "LA" else whole.convert("RGB")
+    image = _eight_bits(image)
+    if recipe.icc:
+        try:
+            wanted = recipe.profile.mode
+            rgb = to_srgb(image if image.mode == wanted else image.convert(wanted), recipe.icc)
+        except ImageCms.PyCMSError as error:
+            raise Unpackable(f"its colour profile cannot be applied: {error}") from error
+    else:
+        rgb = image.convert("RGB")
+    if alpha is None:
+        return rgb
+    flat = Image.new("RGB", rgb.size, background)
+    flat.paste(rgb, mask=alpha)
+    return flat
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, of 32 or in floating point, scaled to 8: Pillow's own conversion clips at 255."""
+    if image.mode.startswith("I"):
+        wide = image.convert("I")
+        low, high = wide.getextrema()
+        if not (
+            isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= 0 and high <= 65535
+        ):
+            raise Unpackable("its grey values lie outside of 16 bits; export it with 8 or 16")
+        return wide.point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if image.mode == "F":
+        low, high = image.getextrema()
+        if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= 0 and high <= 1):
+            raise Unpackable("its floating point values lie outside of 0 to 1; export it with 8 or 16 bits")
+        return image.point(lambda value: value * 255 + 0.5).convert("L")
+    return image
+
+
+def make_mask(data: bytes, size: tuple[int, int], ending: str) -> tuple[bytes, str, tuple[Change, ...]]:
+    """A mask as 8-bit grey: white is learned, black is not. Transparent parts count as black.
+
+    Args:
+        size: Width and height of the upright picture; a mask of the same shape is scaled to it.
+        ending: ``png``, or ``jpg`` where the trainer wants it so (then of quality 100).
+
+    Returns:
+        The bytes, how they were made, and what was changed.
+
+    Raises:
+        Unpackable: unreadable, or of another shape than the picture.
+    """
+    header = read_header(io.BytesIO(data))
+    if header.error or header.pixels > MOST_PIXELS or not header.width:
+        raise Unpackable(header.error or f"{round(header.pixels / 1e6)} megapixels: too large for a mask")
+    try:
+        with open_image(io.BytesIO(data)) as image:
+            stored = image.mode
+            image.load()
+            grey = _grey(image)
+    except Unpackable:
+        raise
+    except Exception as error:
+        raise Unpackable(reason_of(error)) from error
+    if header.format not in TURNED_BY_PLUGIN and header.orientation in _TURNS:
+        grey = grey.transpose(_TURNS[header.orientation])
+    changes = []
+    if stored != "L":
+        changes.append(Change("mask to grey", f"it is {stored}; a mask is 8-bit grey"))
+    if grey.size != size:
+        _check_shape(grey.size, size)
+        changes.append(Change("mask scaled", f"from {grey.width}x{grey.height} to its picture's size"))
+        grey = grey.resize(size, Image.Resampling.BILINEAR)
+    plain = header.format == "PNG" and data[24] == 8 and header.orientation == 1 and not changes
+    if plain and ending == "png":
+        bare = _bare(data)
+        if bare is not None:
+            return bare, "copied" if bare == data else "cleaned", ()
+    grey.info = {}
+    out = io.BytesIO()
+    if ending == "png":
+        grey.save(out, "PNG")
+    else:
+        grey.save(out, "JPEG", quality=100)
+    return out.getvalue(), "encoded", tuple(changes)
+
+
+def _bare(data: bytes) -> bytes | None:
+    try:
+        return strip_metadata(data, "PNG")[0]
+    except Irregular:
+        return None
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    image = _eight_bits(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        whole = image.convert("RGBA")
+        black = Image.new("RGB", whole.size)
+        black.paste(whole.convert("RGB"), mask=whole.getchannel("A"))
+        return black.convert("L")
+    return image.convert("L")
+
+
+def _check_shape(mask: tuple[int, int], picture: tuple[int, int]) -> None:
+    if abs(mask[0] * picture[1] / (mask[1] * picture[0]) - 1) > _SAME_SHAPE:
+        raise Unpackable(
+            f"{mask[0]}x{mask[1]} for a picture that stands upright with {picture[0]}x{picture[1]}; "
+            "make the mask from the upright picture"
+        )

@@ -1,0 +1,58 @@
+"""Many pictures at once, few pixels at a time, results in order."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Budget:
+    """A bound on what is in flight; one item larger than the whole bound still goes through, alone."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, amount: int) -> Iterator[None]:
+        """Wait until so much is free and hold it for the block."""
+        amount = min(amount, self._size)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= amount)
+            self._free -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += amount
+                self._changed.notify_all()
+
+
+def in_order(
+    tasks: Sequence[Task], run: Callable[[Task], Result], jobs: int
+) -> Iterator[tuple[Task, Result]]:
+    """``run(task)`` for every task in ``jobs`` threads; results come in the tasks' order.
+
+    At most two results a thread are waiting to be taken, so that a slow disk does not fill the memory. An
+    exception of ``run`` is raised in its turn; what has not begun by then never does.
+    """
+    waiting: deque[tuple[Task, Future[Result]]] = deque()
+    with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="pack") as pool:
+        try:
+            for task in tasks:
+                waiting.append((task, pool.submit(run, task)))
+                if len(waiting) > 2 * max(1, jobs):
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
