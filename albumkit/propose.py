@@ -31,8 +31,6 @@ class Proposal:
 @dataclass(frozen=True, slots=True)
 class _Word:
     text: str
-    start: int
-    end: int
 
     @property
     def key(self) -> str:
@@ -143,20 +141,20 @@ def propose_class_phrase(
         if len(named) > 1 and named[0].casefold() == trigger.casefold():
             return Proposal(" ".join(named[1:]), "from the folder name")
         return None
-    best = ""
+    best, follows = "", 0
     for length in range(1, LONGEST_CLASS_PHRASE + 1):
         starts = Counter(" ".join(run[:length]) for run in runs if len(run) >= length)
         folded: Counter[str] = Counter()
-        for start, count in starts.items():
-            folded[start.casefold()] += count
+        for start, times in starts.items():
+            folded[start.casefold()] += times
         if not folded:
             break
         key, held = folded.most_common(1)[0]
         if held < MOST * len(runs):
             break
         best = next(start for start, _ in starts.most_common() if start.casefold() == key)
-        count = held
-    return Proposal(best, f"follows it in {_share(count, len(runs))}") if best else None
+        follows = held
+    return Proposal(best, f"follows it in {_share(follows, len(runs))}") if best else None
 
 
 def propose_kind(
@@ -195,8 +193,7 @@ def _words(text: str) -> list[_Word]:
     found = []
     for match in _WORD.finditer(unicodedata.normalize("NFC", text)):
         word = re.sub(r"['\u2019][sS]\Z", "", match.group())
-        for part in _split_scripts(word):
-            found.append(_Word(part, match.start(), match.end()))
+        found += [_Word(part) for part in _split_scripts(word)]
     return found
 
 
@@ -257,9 +254,7 @@ def _oddness_of_part(text: str, capitals_count: bool) -> int:
         elif re.search(r"[a-z][A-Z]", plain):
             score += 2
     if plain.isascii() and plain.isalpha():
-        if not re.search(r"[aeiouy]", plain, re.IGNORECASE):
-            score += 2
-        elif _ODD_PAIR.search(plain.casefold()):
+        if not re.search(r"[aeiouy]", plain, re.IGNORECASE) or _ODD_PAIR.search(plain.casefold()):
             score += 2
     return score
 

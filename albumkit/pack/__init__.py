@@ -6,8 +6,9 @@ a hidden name, reads it back, and only then lets it and its two documents appear
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,24 +92,25 @@ def _write(
 ) -> Iterator[PackedFile]:
     """Members in order of their names; pictures are made ahead of their turn in several threads."""
     budget = Budget(MOST_PIXELS)
-    of_media = [item for item in plan.items if item.role != "caption"]
+    of_media = sum(item.role != "caption" for item in plan.items)
     done = 0
 
     def make(item: Item) -> tuple[PackedFile, bytes] | None:
         with budget.take(item.pixels):
             return _make(album, item, colour)
 
-    for item, made in in_order(plan.items, make, jobs):
-        if made is None:
-            yield _copy_clip(album, item, writer)
-        else:
-            file, data = made
-            writer.add(item.name, [data], len(data))
-            yield file
-        if item.role != "caption":
-            done += 1
-            if progress:
-                progress(done, len(of_media))
+    with contextlib.closing(in_order(plan.items, make, jobs)) as results:
+        for item, made in results:
+            if made is None:
+                yield _copy_clip(album, item, writer)
+            else:
+                file, data = made
+                writer.add(item.name, [data], len(data))
+                yield file
+            if item.role != "caption":
+                done += 1
+                if progress:
+                    progress(done, of_media)
 
 
 def _make(album: Album, item: Item, colour: Colour) -> tuple[PackedFile, bytes] | None:

@@ -7,7 +7,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from albumkit.errors import PackRefused
 from albumkit.images import format_of, open_image
@@ -102,17 +102,17 @@ def _verify_member(archive: zipfile.ZipFile, file: PackedFile, captions: dict[st
     if (size, digest.hexdigest()) != (file.size, file.sha256):
         raise _differs(file.name)
     if file.role == "caption":
-        if head.getvalue().decode("utf-8") != f"{captions[file.name]}\n":
+        if head.getvalue() != f"{captions[file.name]}\n".encode():
             raise _differs(file.name)
     elif whole:
         head.seek(0)
         with open_image(head) as image:
-            endings = {"JPEG": ("jpg", "jpeg"), "PNG": ("png",), "WEBP": ("webp",)}[format_of(image)]
+            endings = {"JPEG": ("jpg", "jpeg"), "PNG": ("png",), "WEBP": ("webp",)}.get(format_of(image), ())
             if image.size != (file.width, file.height) or file.name.rpartition(".")[2] not in endings:
                 raise _differs(file.name)
 
 
-def _chunks(stream: BinaryIO | zipfile.ZipExtFile) -> Iterator[bytes]:
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
     while chunk := stream.read(_CHUNK):
         yield chunk
 

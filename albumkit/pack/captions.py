@@ -18,7 +18,7 @@ _SIDECARS = ("txt", "caption")
 
 @dataclass(frozen=True, slots=True)
 class CaptionText:
-    """``text`` as it is trained on, without a line end; ``path`` the file it stands in, None for a default."""
+    """``text`` as it is trained on, without a line end; ``path`` is its file, None for a default."""
 
     text: str
     path: str | None

@@ -46,13 +46,20 @@ def check_output(album: Album, out: Path) -> None:
     if source.is_dir() and source in target.parents:
         raise PackRefused(
             f"{out.as_posix()} lies inside the album and would become a part of it.",
-            f"Put it outside: --out {(source.parent / out.name).name}, called from the folder above.",
+            f"Put it beside the album: --out {_relative(source.parent / out.name)}",
         )
     if source.is_file() and target.exists() and target.samefile(source):
         raise PackRefused(
             f"{out.as_posix()} is the album itself.",
             f"Give the archive another name: --out {out.stem}-packed.zip",
         )
+
+
+def _relative(path: Path) -> str:
+    try:
+        return Path(os.path.relpath(path)).as_posix()
+    except ValueError:  # another drive of Windows
+        return path.as_posix()
 
 
 def check_album(album: Album, settings: Settings) -> None:
@@ -64,8 +71,8 @@ def check_album(album: Album, settings: Settings) -> None:
     trainer = settings.trainer
     if trainer.archive.layout == "layered":
         raise PackRefused(
-            f"{trainer.id} learns pictures with their layers, and an album holds only single pictures and pairs.",
-            "Zip the layers by hand, named as `albumkit trainers " + trainer.id + "` says.",
+            f"{trainer.id} learns pictures with their layers; an album holds single pictures or pairs.",
+            f"Zip the layers by hand, named as `albumkit trainers {trainer.id}` says.",
         )
     if not album.examples:
         raise PackRefused(f"{album.name} holds no pictures or clips.", "Put some into it.")

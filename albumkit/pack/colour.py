@@ -33,6 +33,9 @@ class Profile:
     mode: str = "RGB"
 
 
+SRGB = Profile("srgb")
+
+
 @functools.lru_cache(64)
 def judge_profile(icc: bytes, image_mode: str) -> Profile:
     """What a picture's embedded profile means for pixels of this Pillow mode. Never raises."""

@@ -53,8 +53,9 @@ def bill_of(album: Album, settings: Settings) -> Bill:
     elif price is None:
         note = f"Not known for {inputs} input pictures a pair."
     else:
-        factor = f" x {price / (pricing.usd_per_step * steps):g} for {inputs} input" if inputs else ""
-        note = f"{pricing.usd_per_step:g} USD a step{factor}, as read in {pricing.date}. Prices change: look first."
+        factor = f" x {pricing.by_references[max(inputs, 1) - 1]:g}" if pricing.by_references else ""
+        read = f"as read in {pricing.date}. Prices change: look first."
+        note = f"{pricing.usd_per_step:g} USD a step{factor}, {read}"
     return Bill(steps, passes, None if price is None else round(price, 4), note)
 
 

@@ -8,8 +8,8 @@ from PIL import Image, ImageCms, ImageFile
 
 from albumkit.images import decode_error, open_image, read_header, reason_of
 from albumkit.pack.colour import to_srgb
-from albumkit.pack.recipe import MOST_PIXELS, TURNED_BY_PLUGIN, Recipe
 from albumkit.pack.model import Change, Unpackable
+from albumkit.pack.recipe import MOST_PIXELS, TURNED_BY_PLUGIN, Recipe
 from albumkit.pack.strip import Irregular, strip_metadata
 
 #: JPEG quality of encoded pictures, without colour subsampling.
@@ -78,8 +78,7 @@ def _to_rgb(image: Image.Image, recipe: Recipe, background: tuple[int, int, int]
     if recipe.has_alpha:
         whole = image.convert("RGBA")
         alpha = whole.getchannel("A")
-        # Grey pixels stay grey for a grey profile.
-        image = image.getchannel("L") if image.mode == "LA" else whole.convert("RGB")
+        image = _without_alpha(image, whole)
     image = _eight_bits(image)
     if recipe.icc:
         try:
@@ -94,6 +93,15 @@ def _to_rgb(image: Image.Image, recipe: Recipe, background: tuple[int, int, int]
     flat = Image.new("RGB", rgb.size, background)
     flat.paste(rgb, mask=alpha)
     return flat
+
+
+def _without_alpha(image: Image.Image, whole: Image.Image) -> Image.Image:
+    """The colours alone. Grey stays grey (its profile may be one for grey) and deep grey stays deep: the
+    conversion to RGBA would clip it.
+    """
+    if image.mode in ("1", "L", "RGB") or image.mode.startswith("I"):
+        return image
+    return image.getchannel("L") if image.mode == "LA" else whole.convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -72,9 +72,7 @@ def make_plan(album: Album, settings: Settings, background: str) -> Plan:
         left_out += _left_out(example, archive)
         target = recipes.get(example.target.path) if example.target else None
         if archive.masks and example.mask and target:
-            name = archive.masks.replace("ROOT", root)
-            size = (target.width, target.height)
-            items.append(Item(name, root, "mask", example.mask, mask_size=size))
+            items.append(_mask_item(archive.masks.replace("ROOT", root), root, example.mask, target))
     left_out += [(e.path, "belongs to no picture") for e in (*album.orphan_captions, *album.orphan_masks)]
     items.sort(key=lambda item: item.name)
     by_root = {
@@ -176,6 +174,10 @@ def _caption_item(album: Album, root: str, archive: Archive, caption: CaptionTex
         text=caption.data,
         line=caption.line,
     )
+
+
+def _mask_item(name: str, root: str, mask: Entry, target: Recipe) -> Item:
+    return Item(name, root, "mask", mask, mask_size=(target.width, target.height))
 
 
 def _left_out(example: Example, archive: Archive) -> list[tuple[str, str]]:

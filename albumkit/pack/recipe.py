@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from albumkit.album.names import known_reason
 from albumkit.images import Header, open_image, read_header, reason_of
-from albumkit.pack.colour import Profile, judge_profile
+from albumkit.pack.colour import SRGB, Profile, judge_profile
 from albumkit.pack.model import FORMAT_NAMES, Change, Unpackable
 from albumkit.pack.strip import STRIPPABLE, Irregular, png_chunks, strip_metadata, webp_chunks
 
@@ -43,7 +43,7 @@ class Recipe:
     orientation: int = 1
     #: The profile to convert from; empty when the colours are sRGB already.
     icc: bytes = b""
-    profile: Profile = Profile("srgb")
+    profile: Profile = SRGB
     has_alpha: bool = False
     halved: bool = False
 
@@ -114,7 +114,7 @@ def inspect(data: bytes, path: str, accepted: Sequence[str], background: str) ->
         changes=tuple(changes),
         orientation=traits.orientation,
         icc=traits.icc if traits.profile and traits.profile.verdict == "convert" else b"",
-        profile=traits.profile or Profile("srgb"),
+        profile=traits.profile or SRGB,
         has_alpha=traits.has_alpha,
         halved=too_large,
     )
@@ -163,7 +163,8 @@ def _traits(data: bytes, path: str) -> _Traits:
     orientation, has_location = header.orientation, header.has_location
     if header.format == "PNG" and "exif" not in info and (late := _late_exif(data)):
         orientation, has_location = late
-    icc = info.get("icc_profile") or b""
+    icc = info.get("icc_profile")
+    icc = icc if isinstance(icc, bytes) else b""
     sideways = orientation >= 5 and header.format not in TURNED_BY_PLUGIN
     return _Traits(
         header=header,
@@ -244,12 +245,17 @@ def _pixel_changes(traits: _Traits, background: str) -> list[Change]:
 
 
 def _metadata_changes(traits: _Traits, dropped: tuple[str, ...]) -> list[Change]:
+    changes = []
+    if traits.profile and traits.profile.verdict == "broken" and traits.header.mode != "LAB":
+        why = "it cannot be read or is for other pixels; the colours are taken for sRGB, as trainers do"
+        changes.append(Change("unusable profile removed", why))
+        dropped = tuple(name for name in dropped if name != "sRGB profile")
     what = ", ".join(dropped)
     if traits.has_location:
-        return [Change("location removed", f"{what or 'metadata'}: tells where the picture was taken")]
-    if dropped or traits.metadata:
-        return [Change("metadata removed", f"{what or 'metadata'}: nothing that a trainer needs")]
-    return []
+        changes.append(Change("location removed", f"{what or 'metadata'}: tells where the picture was taken"))
+    elif dropped or traits.metadata:
+        changes.append(Change("metadata removed", f"{what or 'metadata'}: nothing that a trainer needs"))
+    return changes
 
 
 def _target_format(lossless: bool, accepted: Sequence[str]) -> str:

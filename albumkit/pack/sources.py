@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 
 from albumkit.album import Album, Entry, FolderSource
@@ -55,7 +54,7 @@ def check_unchanged(album: Album, entries: Iterable[Entry]) -> None:
     if isinstance(album.source, FolderSource):
         for entry in entries:
             try:
-                info = os.stat(album.source.location / entry.path)
+                info = (album.source.location / entry.path).stat()
             except OSError:
                 changed.append((entry.path, "vanished"))
                 continue
@@ -70,7 +69,7 @@ def check_unchanged(album: Album, entries: Iterable[Entry]) -> None:
 def _changed_zip(album: Album, entries: Iterable[Entry]) -> list[tuple[str, str]]:
     """Members carry the time of their zip."""
     try:
-        now = os.stat(album.location).st_mtime_ns
+        now = album.location.stat().st_mtime_ns
     except OSError:
         return [(album.location.name, "vanished")]
     return [(album.location.name, "")] if any(entry.mtime_ns != now for entry in entries) else []

@@ -66,7 +66,7 @@ def _header(album: AlbumResult, width: int) -> list[Text]:
     settings = album.settings
     if settings is None:
         return [Text(album.album, "bold")]
-    facts = [settings.kind, _many(album.examples, album.noun), _many(album.captions, "captions")]
+    facts = [settings.kind, many(album.examples, album.noun), many(album.captions, "captions")]
     trigger = settings.trigger_phrase
     facts.append(
         f'trigger "{trigger}"' if trigger else "no trigger" if trigger == "" else "trigger not given"
@@ -81,7 +81,7 @@ def _header(album: AlbumResult, width: int) -> list[Text]:
         judged += f" ({settings.trainer_origin})"
     if settings.runtimes:
         judged += ", to be used in " + " and ".join(_RUNTIMES[r] for r in settings.runtimes)
-    return [first, *_wrapped(judged, width, indent)]
+    return [first, *wrapped(judged, width, indent)]
 
 
 def _by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
@@ -98,7 +98,7 @@ def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbo
     if len({f.message for f in group}) == 1:
         if first.path and first.scope in ("example", "caption", "pair"):
             lines += _names(group, most, width)
-        lines += _wrapped(_sentence(first.message), width, "      ")
+        lines += wrapped(_sentence(first.message), width, "      ")
     else:
         lines += _each(group, most, width)
     lines += _remedies(first, width)
@@ -115,9 +115,7 @@ def _where(album: AlbumResult, group: Sequence[Finding]) -> str:
     if first.scope == "album":
         return ""
     total = album.examples
-    return (
-        f"{len(group)} of {_many(total, album.noun)}" if len(group) <= total else _many(len(group), "files")
-    )
+    return f"{len(group)} of {many(total, album.noun)}" if len(group) <= total else many(len(group), "files")
 
 
 def _title(rule: str, where: str, width: int) -> Text:
@@ -138,7 +136,7 @@ def _names(group: Sequence[Finding], most: int, width: int) -> list[Text]:
     shown = names[:most]
     if len(names) > most:
         shown = [*shown, f"and {len(names) - most} more"]
-    return _wrapped("  ".join(name.replace(" ", "\0") for name in shown), width, "      ", style="cyan")
+    return wrapped("  ".join(name.replace(" ", "\0") for name in shown), width, "      ", style="cyan")
 
 
 def _each(group: Sequence[Finding], most: int, width: int) -> list[Text]:
@@ -149,7 +147,7 @@ def _each(group: Sequence[Finding], most: int, width: int) -> list[Text]:
     lines: list[Text] = []
     for finding, label in zip(group, labels, strict=False):
         hang = " " * (6 + column + 2)
-        body = _wrapped(_sentence(finding.message), width, hang)
+        body = wrapped(_sentence(finding.message), width, hang)
         if len(label) > column:
             lines += [Text.assemble("      ", (label, "cyan")), *body]
         else:
@@ -168,11 +166,11 @@ def _remedies(finding: Finding, width: int) -> list[Text]:
         if len(one) + 11 <= width:
             lines.append(Text.assemble("      ", (word, "green"), f"   {one}"))
             continue
-        body = _wrapped(remedy.do, width, " " * 11)
+        body = wrapped(remedy.do, width, " " * 11)
         lines.append(Text.assemble("      ", (word, "green"), "   ", body[0].plain.strip()))
         lines += body[1:]
         if remedy.gives:
-            lines += _wrapped(remedy.gives, width, " " * 11, style="dim")
+            lines += wrapped(remedy.gives, width, " " * 11, style="dim")
     return lines
 
 
@@ -184,11 +182,11 @@ def _handled_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
     hint = "" if verbose else " (-v names the files)"
     lines = [Text.assemble(("pack does these by itself, nothing to do", "bold"), hint)]
     if not verbose:
-        return lines + _wrapped(words, width, "  ")
+        return lines + wrapped(words, width, "  ")
     for what, count in counts.most_common():
         lines.append(Text(f"  {count} {what}"))
         paths = [h.path for h in album.handled if h.words == what]
-        lines += _wrapped("  ".join(p.replace(" ", "\0") for p in paths), width, "      ", style="cyan")
+        lines += wrapped("  ".join(p.replace(" ", "\0") for p in paths), width, "      ", style="cyan")
     return lines
 
 
@@ -197,7 +195,7 @@ def _ignored_lines(album: AlbumResult, width: int) -> list[Text]:
     return [
         line
         for (rule, reason), count in sorted(counts.items())
-        for line in _counted("ignored", count, f"{rule}: {reason}", width)
+        for line in counted("ignored", count, f"{rule}: {reason}", width)
     ]
 
 
@@ -210,14 +208,14 @@ def _skipped_lines(album: AlbumResult, width: int) -> list[Text]:
         rules = sorted({s.rule for s in skips})
         named = ", ".join(rules) if len(rules) <= 3 else f"{len(rules)} rules"
         files = {s.path for s in skips if s.path}
-        on_files = f" on {_many(len(files), 'files')}" if files else ""
-        lines += _counted("not judged", len(rules), f"{named}{on_files}: {reason}", width)
+        on_files = f" on {many(len(files), 'files')}" if files else ""
+        lines += counted("not judged", len(rules), f"{named}{on_files}: {reason}", width)
     return lines
 
 
-def _counted(label: str, count: int, words: str, width: int) -> list[Text]:
+def counted(label: str, count: int, words: str, width: int) -> list[Text]:
     head = f"{label:<10}{count:>3}   "
-    body = _wrapped(words, width, " " * len(head))
+    body = wrapped(words, width, " " * len(head))
     return [Text.assemble((head, "dim"), body[0].plain.strip()), *body[1:]]
 
 
@@ -225,7 +223,7 @@ def _quiet_lines(albums: Sequence[AlbumResult], width: int) -> list[Text]:
     lines = [Text("nothing to mend in", "bold green")]
     for album in albums:
         kind = album.settings.kind if album.settings else ""
-        what = f"{kind}, {_many(album.examples, album.noun)}"
+        what = f"{kind}, {many(album.examples, album.noun)}"
         gap = width - 2 - len(album.album) - len(what)
         lines.append(Text.assemble(f"  {album.album}", " " * max(2, gap), (what, "dim")))
     return lines
@@ -233,9 +231,9 @@ def _quiet_lines(albums: Sequence[AlbumResult], width: int) -> list[Text]:
 
 def _totals(report: LintReport, width: int) -> list[Text]:
     counts = {severity: report.count(severity) for severity in _HEADINGS}
-    parts = [_many(counts["error"], "errors"), _many(counts["warning"], "warnings")]
+    parts = [many(counts["error"], "errors"), many(counts["warning"], "warnings")]
     if counts["note"]:
-        parts.append(_many(counts["note"], "notes"))
+        parts.append(many(counts["note"], "notes"))
     if skipped := sum(len({s.rule for s in a.skipped}) for a in report.albums):
         parts.append(f"{skipped} not judged")
     left_out = {rule for a in report.albums for rule in a.left_out}
@@ -244,9 +242,9 @@ def _totals(report: LintReport, width: int) -> list[Text]:
     rules = {rule for a in report.albums for rule in a.rules}
     examples = sum(a.examples for a in report.albums)
     noun = report.albums[0].noun if len({a.noun for a in report.albums}) == 1 else "examples"
-    right = [_many(examples, noun), _many(len(rules), "rules"), f"{report.seconds:.1f} s"]
+    right = [many(examples, noun), many(len(rules), "rules"), f"{report.seconds:.1f} s"]
     if len(report.albums) > 1:
-        right.insert(0, _many(len(report.albums), "albums"))
+        right.insert(0, many(len(report.albums), "albums"))
     left, end = ", ".join(parts), ", ".join(right)
     style = "bold red" if counts["error"] else "bold yellow" if counts["warning"] else "bold green"
     gap = width - len(left) - len(end)
@@ -277,7 +275,7 @@ def _next(report: LintReport, width: int) -> list[Text]:
     ]
 
 
-def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
+def wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
     """Lines of at most ``width`` columns; a NUL stands for a blank that must not break."""
     rows = textwrap.wrap(
         text,
@@ -291,7 +289,7 @@ def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
     return [Text(row.replace("\0", " "), style) for row in rows or [indent]]
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
     return f"{count} {noun[:-1] if count == 1 and noun.endswith('s') else noun}"
 
 
