@@ -27,6 +27,17 @@ _PLACES = (2, 4, 20, 22)
 _EXIF_KEYS = frozenset({"exif", "Raw profile type exif"})
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 _PILLOW = re.compile(r"PIL\..*")
+#: How files begin, for words about those that Pillow does not take: a cut-off picture is not "no picture".
+_BEGINNINGS = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"BM", "BMP"),
+)
+#: What Pillow says of such files when it says anything.
+_VAGUE = ("could not create decoder object", "Truncated File Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,24 @@ def read_header(stream: BinaryIO) -> Header:
     except Exception as error:  # plugins raise nearly anything for a broken file
         if is_drive_error(error):
             raise
-        return Header(error=reason_of(error))
+        vague = isinstance(error, UnidentifiedImageError) or str(error) in _VAGUE
+        return Header(error=(_begun(stream) if vague else "") or reason_of(error))
+
+
+def _begun(stream: BinaryIO) -> str:
+    """What a file that is no picture began to be, in words; "" when its first bytes tell nothing."""
+    stream.seek(0)
+    head = stream.read(256)
+    name = next((name for start, name in _BEGINNINGS if head.startswith(start)), "")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        name = "WebP"
+    elif head[4:8] == b"ftyp":
+        name = "HEIC" if head[8:12] in _HEIF_BRANDS else "AVIF" if head[8:12] in (b"avif", b"avis") else ""
+    if name:
+        return f"begins like {name}, but is cut off or damaged"
+    if re.match(rb"\s*<(?:!doctype )?html", head, re.IGNORECASE):
+        return "a web page, not a picture: the download went wrong"
+    return ""
 
 
 def is_drive_error(error: Exception) -> bool:

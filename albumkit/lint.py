@@ -1,29 +1,22 @@
-"""Rules over facts: what a rule is, and how an album is judged by all of them.
+"""Rules over facts: how an album is judged by all of them.
 
-A rule is a JSON Schema over facts plus the words a person needs (``rules/``). Nothing here holds an
-opinion: this module finds the facts that a rule asks for, asks the schema, and tells passed from failed,
-from not measured and from not applicable.
+Nothing here holds an opinion: this module finds the facts that a rule asks for, asks the schema, and tells
+passed from failed, from not measured and from not applicable.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import json
-import string
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from albumkit.album.names import Excluder
 from albumkit.config import Ignore
-from albumkit.documents import unusable
 from albumkit.errors import AlbumkitError, UnknownName
 from albumkit.facts import (
     COSTS,
-    SCOPES,
     Cost,
     Measured,
     NotApplicable,
@@ -31,81 +24,10 @@ from albumkit.facts import (
     Scope,
     Table,
     Unmeasured,
-    find_fact,
 )
 from albumkit.opening import OpenAlbum
-from albumkit.paths import rules_root
+from albumkit.rule import SEVERITIES, Remedy, Rule, find_rule, load_rules, profile
 from albumkit.settings import Settings, Value
-
-SEVERITIES = ("error", "warning", "note")
-#: Folders of rules/ that hold rules; the others hold trainers and profiles.
-RULE_FOLDERS = ("example", "album", "caption", "pair", "settings")
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """A command or edit that mends a fault, and what it gives; both may hold message fields."""
-
-    do: str
-    gives: str = ""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One fault: its schema over facts, and its words. ``id`` is its path below rules/."""
-
-    id: str
-    scope: Scope
-    severity: str
-    title: str
-    schema: Mapping[str, Any]
-    needs: tuple[str, ...]
-    message: str
-    why: str
-    remedies: tuple[Remedy, ...]
-    sources: tuple[str, ...]
-    since: str
-    examples: tuple[Mapping[str, Any], ...]
-    counterexamples: tuple[Mapping[str, Any], ...]
-    needs_knob: str | None = None
-    #: A knob whose line in album.toml is the place of the fault (settings rules).
-    about_knob: str | None = None
-    #: A fact that names the other files of the fault.
-    related: str | None = None
-    #: When pack mends it: a schema over facts, and the words of the counted line.
-    handled_when: Mapping[str, Any] | None = None
-    handled_as: str = ""
-    fix: Mapping[str, str] | None = None
-    aliases: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-
-    @functools.cached_property
-    def cost(self) -> Cost:
-        """The dearest fact that the rule needs."""
-        facts = [find_fact(self.scope, name) for name in self.needs]
-        return max((f.cost for f in facts if f), key=COSTS.index, default="stat")
-
-    @functools.cached_property
-    def validator(self) -> Any:
-        import jsonschema_rs
-
-        return jsonschema_rs.Draft202012Validator(dict(self.schema))
-
-    @functools.cached_property
-    def handled_validator(self) -> Any:
-        import jsonschema_rs
-
-        return jsonschema_rs.Draft202012Validator(dict(self.handled_when) if self.handled_when else False)
-
-    def violation(self, facts: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-        """(fact, value, limit) of the first broken property, or None when the facts pass."""
-        for error in self.validator.iter_errors(facts):
-            name = str(error.instance_path[0]) if error.instance_path else self.needs[0]
-            part: Any = self.schema
-            for step in error.schema_path:
-                part = part[step]
-            return name, facts.get(name), part
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,72 +111,6 @@ class AlbumResult:
         return strict and (bool(self.count("warning")) or any(s.severity == "error" for s in self.skipped))
 
 
-@functools.cache
-def load_rules(root: Path | None = None) -> tuple[Rule, ...]:
-    """Every shipped rule, by id."""
-    base = root or rules_root()
-    files = (file for folder in RULE_FOLDERS for file in (base / folder).glob("*.json"))
-    return tuple(sorted((_load_rule(file, base) for file in files), key=lambda rule: rule.id))
-
-
-def find_rule(name: str) -> Rule:
-    """A rule by id or former id; raises UnknownName with the nearest."""
-    for rule in load_rules():
-        if name == rule.id or name in rule.aliases:
-            return rule
-    raise UnknownName("rule", name, [rule.id for rule in load_rules()])
-
-
-def _load_rule(file: Path, base: Path) -> Rule:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        words = document.pop("x-albumkit")
-        if words["severity"] not in SEVERITIES or words["scope"] not in SCOPES:
-            raise ValueError("severity or scope")
-        handled = words.get("handled") or {}
-        texts = [words["message"], handled.get("as", "")]
-        texts += [text for r in words["remedy"] for text in (r["do"], r.get("gives", ""))]
-        return Rule(
-            id=file.relative_to(base).with_suffix("").as_posix(),
-            scope=words["scope"],
-            severity=words["severity"],
-            title=document["title"],
-            schema=document,
-            needs=tuple(document["required"]),
-            message=words["message"],
-            why=words["why"],
-            remedies=tuple(Remedy(r["do"], r.get("gives", "")) for r in words["remedy"]),
-            sources=tuple(words["sources"]),
-            since=words["since"],
-            examples=tuple(words["examples"]),
-            counterexamples=tuple(words["counterexamples"]),
-            needs_knob=words.get("needs_knob"),
-            about_knob=words.get("about_knob"),
-            related=words.get("related"),
-            handled_when=handled.get("when"),
-            handled_as=handled.get("as", ""),
-            fix=words.get("fix"),
-            aliases=tuple(words.get("aliases", ())),
-            fields=tuple(dict.fromkeys(_fields(texts))),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unusable(file, "a rule", "rule.schema.json") from error
-
-
-def _fields(texts: Iterable[str]) -> list[str]:
-    return [name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name]
-
-
-@functools.cache
-def profile(kind: str) -> Mapping[str, str]:
-    """Rule id -> severity or "off" for a kind of album; empty where nothing differs."""
-    file = rules_root() / "profiles" / f"{kind}.json"
-    if not file.is_file():
-        return {}
-    rules: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["rules"]
-    return rules
-
-
 def lint(
     opened: OpenAlbum,
     settings: Settings,
@@ -336,6 +192,9 @@ class _Run:
         album, parent = self.album, self.parent
         if scope == "example":
             return Table(scope, [m.path for m in album.media], {"media": album.media}, parent)
+        if scope == "clip":
+            clips = [m for m in album.media if m.media == "clip"]
+            return Table(scope, [m.path for m in clips], {"media": clips}, parent)
         if scope in ("caption", "pair"):
             examples = [e for e in album.examples if e.is_pair or scope == "caption"]
             return Table(scope, [e.path for e in examples], {"example": examples}, parent)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import os
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from albumkit.album import expand
+from albumkit.album import expand, names
+from albumkit.album.find import CONFIG_NAME
 from albumkit.errors import AlbumError, PackRefused, UsageError
 from albumkit.facts import Cost, FactCache, Measured
 from albumkit.lint import AlbumResult, lint, unreadable
@@ -55,11 +61,8 @@ def lint_paths(
     start = time.perf_counter()
     cache = cache or FactCache(libraries=image_libraries())
     report = LintReport()
-    index = _Index() if tracked else None
-    for path in expand(paths):
-        files = index.of(path) if index else None
-        if files is not None and not files:
-            continue  # nothing of this folder is in git: not an album of the repository
+    found = _Index().albums(paths) if tracked else [(path, None) for path in expand(paths)]
+    for path, files in found:
         try:
             opened = open_album(path, tracked=files)
         except AlbumError as error:
@@ -171,37 +174,105 @@ def image_libraries() -> str:
 
 
 class _Index:
-    """The files that git tracks, asked once per repository."""
+    """What git's index holds, asked once per repository.
+
+    In the middle of a commit that is what the commit will hold: GIT_INDEX_FILE, which git gives to its
+    hooks, is then another index than the repository's own (``git commit -a``, ``git commit FILE``).
+    """
+
+    #: What git tells its hooks about their repository, and what would mislead it about any other.
+    _OF_ONE_REPOSITORY = frozenset(
+        f"GIT_{name}" for name in "COMMON_DIR DIR INDEX_FILE NAMESPACE OBJECT_DIRECTORY PREFIX WORK_TREE".split()
+    )
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[str, ...]] = {}
+        self._known: dict[Path, list[str]] = {}
 
-    def of(self, album: Path) -> frozenset[str]:
-        """Paths relative to the album of the files in git's index.
+    def albums(self, paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]:
+        """The albums that the paths name, each with its files in the index (relative to it).
+
+        A folder is an album by what git holds of it: a stray picture beside three albums does not make
+        one album of them all. Repositories inside of the named ones (submodules, clones) are passed over:
+        a commit here cannot mend them. There may be none at all.
 
         Raises:
-            UsageError: the album does not lie in a git repository.
+            UsageError: a path is not there or lies in no git repository, or git does not answer.
         """
-        folder = (album if album.is_dir() else album.parent).resolve()
-        top = next((f for f in (folder, *folder.parents) if (f / ".git").exists()), None)
-        if top is None:
-            raise UsageError(f"{album.as_posix()} is in no git repository, so nothing is tracked.")
-        if top not in self._known:
-            self._known[top] = self._ask(top)
-        if album.is_file():
-            own = album.resolve().relative_to(top).as_posix()
-            return frozenset(f for f in self._known[top] if f == own)
-        prefix = folder.relative_to(top).as_posix() + "/"
-        if prefix == "./":
-            return frozenset(self._known[top])
-        return frozenset(f.removeprefix(prefix) for f in self._known[top] if f.startswith(prefix))
+        found: dict[Path, tuple[Path, frozenset[str] | None]] = {}
+        for path in expand(paths):
+            for album in self._held(path):
+                found.setdefault(album.resolve(), (album, self._of(album)))
+        named = {self._top(path) for path in paths}
+        return [held for held in found.values() if self._top(held[0]) in named]
+
+    def _held(self, path: Path) -> Iterator[Path]:
+        """The path, when what makes it an album is in the index; else the albums below it."""
+        files = self._of(path)
+        here = [file for file in files if "/" not in file]
+        shared = any(file.endswith(f"/{CONFIG_NAME}") for file in files)
+        if path.is_file() or any(map(_is_media, here)) or (CONFIG_NAME in here and not shared):
+            if files:
+                yield path
+        elif self._has_strays(path):
+            below = {file.partition("/")[0] for file in files if "/" in file and not file.startswith(".")}
+            for album in expand(sorted(path / name for name in below if (path / name).is_dir())):
+                yield from self._held(album)
+        elif any(map(_is_media, files)):
+            yield path
 
     @staticmethod
-    def _ask(top: Path) -> tuple[str, ...]:
+    def _has_strays(folder: Path) -> bool:
+        """Whether an album.toml or pictures lie here (which git, so says the caller, does not hold)."""
         try:
-            listing = subprocess.run(
-                ["git", "-C", str(top), "ls-files", "-z", "--cached"], capture_output=True, check=True
-            ).stdout
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise UsageError(f"git could not list the files of {top.as_posix()}: {error}") from error
-        return tuple(listing.decode("utf-8", "surrogateescape").rstrip("\0").split("\0"))
+            return any(name == CONFIG_NAME or _is_media(name) for name in os.listdir(folder))
+        except OSError:
+            return False
+
+    def _of(self, album: Path) -> frozenset[str]:
+        top = self._top(album)
+        if top not in self._known:
+            self._known[top] = self._ask(top)
+        files = self._known[top]
+        inside = album.resolve().relative_to(top).as_posix()
+        if album.is_file():
+            return frozenset({album.name} if inside in files else ())
+        if inside == ".":
+            return frozenset(files)
+        first, last = (bisect.bisect_left(files, f"{inside}{after}") for after in "/0")  # "0" follows "/"
+        return frozenset(file[len(inside) + 1 :] for file in files[first:last])
+
+    def _top(self, path: Path) -> Path:
+        folder = (path if path.is_dir() else path.parent).resolve()
+        top = _repository(folder)
+        if top is None:
+            raise UsageError(f"{path.as_posix()} is in no git repository, so nothing is tracked.")
+        return top
+
+    def _ask(self, top: Path) -> list[str]:
+        own = _repository(Path.cwd().resolve()) == top
+        env = {k: v for k, v in os.environ.items() if own or k not in self._OF_ONE_REPOSITORY}
+        command = ["git", "-C", str(top), "ls-files", "-z", "--cached"]
+        try:
+            done = subprocess.run(command, capture_output=True, check=True, env=env)
+        except OSError as error:
+            raise UsageError(f"git cannot be run: {error.strerror}.", "Install git.") from error
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode("utf-8", "replace").strip().replace("\n", "\n  ")
+            raise UsageError(f"git could not list the files of {top.as_posix()}:\n  {said}") from error
+        files = [name for name in done.stdout.decode("utf-8", "surrogateescape").split("\0") if name]
+        if sys.platform == "darwin":  # git composes accents there (core.precomposeunicode), the disk need not
+            files += [unicodedata.normalize("NFD", name) for name in files if not name.isascii()]
+        return sorted(set(files))
+
+
+@functools.cache
+def _repository(folder: Path) -> Path | None:
+    """The nearest folder with a ``.git``: a folder, or a file in worktrees and submodules."""
+    if (folder / ".git").exists():
+        return folder
+    return None if folder == folder.parent else _repository(folder.parent)
+
+
+def _is_media(path: str) -> bool:
+    """A picture or clip by its name, outside of hidden folders."""
+    return "/." not in f"/{path}" and names.split_name(path)[2] in names.PICTURES | names.CLIPS

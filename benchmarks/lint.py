@@ -78,7 +78,9 @@ def album(folder: Path, count: int, side: int = 1024, first: int = 0) -> Path:
     with ProcessPoolExecutor() as pool:
         list(pool.map(draw, tasks, chunksize=20))
     for n in range(count):
-        caption = f"a photo of TOK cat figurine on shelf {n}, soft light, from the {('left', 'right')[n % 2]}\n"
+        caption = (
+            f"a photo of TOK cat figurine on shelf {n}, soft light, from the {('left', 'right')[n % 2]}\n"
+        )
         (folder / f"IMG_{n:05}.txt").write_text(caption)
     (folder / "album.toml").write_text(TOML)
     return folder
@@ -95,7 +97,7 @@ def phone_album(folder: Path, python: Path) -> Path:
         "for n in range(30):\n"
         "    im = Image.open(sys.argv[2 + n % (len(sys.argv) - 2)]).resize((4032, 3024), Image.Resampling.BICUBIC)\n"
         "    im = Image.blend(im, Image.effect_noise(im.size, 30).convert('RGB'), 0.08)\n"
-        "    im.save(f'{sys.argv[1]}/IMG_{n:04}.{(\"jpg\", \"heic\")[n % 2]}', quality=88)\n"
+        '    im.save(f\'{sys.argv[1]}/IMG_{n:04}.{("jpg", "heic")[n % 2]}\', quality=88)\n'
     )
     subprocess.run([str(python), "-c", code, str(folder), *map(str, frames)], check=True)
     for n in range(30):
@@ -154,7 +156,9 @@ def rows(work: Path, pictures: int, peers: bool) -> list[tuple[str, Timing, str]
         for name, requirement in PEERS.items():
             script = str(environment(work / f"venv-{name}", requirement) / name)
             # lora-audit writes its page into the folder it is given unless told otherwise.
-            args = [str(big)] if name == "caption-audit" else ["scan", str(big), "-o", str(work / "page.html")]
+            args = (
+                [str(big)] if name == "caption-audit" else ["scan", str(big), "-o", str(work / "page.html")]
+            )
             peer = timed([script, *args], env, 1)
             ratio = f"albumkit, empty cache: {peer.seconds / cold.seconds:.1f} times as fast"
             table.append((f"{requirement}, the same files", peer, ratio))
@@ -172,7 +176,9 @@ def rows(work: Path, pictures: int, peers: bool) -> list[tuple[str, Timing, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--without-peers", action="store_true")

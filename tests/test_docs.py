@@ -18,7 +18,7 @@ import pytest
 
 from albumkit.cli.main import COMMANDS
 from albumkit.facts import FactCache
-from albumkit.lint import load_rules
+from albumkit.rule import load_rules
 from albumkit.trainers import all_trainers
 from albumkit.workflows import lint_paths
 
@@ -41,7 +41,9 @@ def run(line: str, cwd: Path) -> str:
     words = shlex.split(line)
     assert words[0] == "albumkit", line
     env = {**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1"}
-    done = subprocess.run([*CALL, *words[1:]], cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [*CALL, *words[1:]], cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode in (0, 1), done.stderr
     text = done.stdout + done.stderr
     return re.sub(r"\d+\.\d s$", "0.1 s", text, flags=re.MULTILINE).rstrip("\n")

@@ -388,7 +388,9 @@ def test_explain_prints_the_page_and_knows_error_texts(tmp_path):
     assert page.stdout.startswith("# caption/missing\n")
     listing = albumkit("explain", cwd=tmp_path)
     assert "caption/missing" in listing.stdout
-    (tmp_path / "log.txt").write_text("job 1\nPIL.UnidentifiedImageError: cannot identify image file 'a.jpg'\n")
+    (tmp_path / "log.txt").write_text(
+        "job 1\nPIL.UnidentifiedImageError: cannot identify image file 'a.jpg'\n"
+    )
     hit = albumkit("explain", "--log", "log.txt", cwd=tmp_path)
     assert hit.returncode == 0
     assert "example/unreadable" in hit.stdout

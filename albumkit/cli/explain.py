@@ -25,8 +25,8 @@ def command(rule: str | None, log: Path | None) -> int:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from albumkit.lint import find_rule, load_rules
     from albumkit.report.pages import rule_page
+    from albumkit.rule import find_rule, load_rules
 
     console = Console(width=min(Console().width, 100))
     if rule:

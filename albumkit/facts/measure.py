@@ -22,6 +22,8 @@ from typing import Any, BinaryIO
 from albumkit.album import Album, Entry, MediaFile
 from albumkit.album.names import known_reason
 from albumkit.album.source import LARGEST_MEMBER
+from albumkit.clips import ClipHeader, read_clip_header
+from albumkit.errors import MissingExtra
 from albumkit.facts.cache import FactCache
 from albumkit.facts.registry import NotDecoded, Unmeasured
 from albumkit.images import Header, decode_error, read_header, reason_of
@@ -70,6 +72,25 @@ class Measured:
             if lasting:
                 self._note(entry, found.to_json(), None)
         return found
+
+    def clip(self, media: MediaFile) -> ClipHeader:
+        """What a clip's container says; a broken file is a ClipHeader with ``error``.
+
+        Raises:
+            Unmeasured: a Git LFS pointer, or PyAV is not installed.
+        """
+        entry = media.entry
+        if entry.lfs:
+            raise Unmeasured(self._lfs_remedy())
+        if entry.problem or not entry.size:
+            return ClipHeader(error=entry.problem or "the file is empty (0 bytes)")
+        try:
+            with self.album.source.open(entry) as stream:
+                return read_clip_header(stream)
+        except MissingExtra as error:
+            raise Unmeasured(f"{error.message} Install it: {error.remedy}") from error
+        except OSError as error:
+            return ClipHeader(error=reason_of(error))
 
     def sha256(self, media: MediaFile) -> str:
         """Plain sha256 of the file in hex; for a Git LFS pointer that of the file it stands for."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-Scope = Literal["example", "caption", "pair", "album", "settings", "knob"]
+Scope = Literal["example", "clip", "caption", "pair", "album", "settings", "knob"]
 Cost = Literal["stat", "header", "pixels", "model"]
 COSTS: tuple[Cost, ...] = ("stat", "header", "pixels", "model")
 SCOPES: tuple[Scope, ...] = typing.get_args(Scope)
@@ -22,6 +22,7 @@ SCOPES: tuple[Scope, ...] = typing.get_args(Scope)
 #: Objects that are handed in rather than measured, by the name facts call them.
 CONTEXT: Mapping[Scope, frozenset[str]] = {
     "example": frozenset({"media", "measured"}),
+    "clip": frozenset({"media", "measured"}),
     "caption": frozenset({"example", "caption"}),
     "pair": frozenset({"example"}),
     "album": frozenset({"album", "measured", "trainer", "settings"}),

@@ -9,13 +9,11 @@ from PIL import Image, ImageCms, ImageFile
 from albumkit.images import decode_error, open_image, read_header, reason_of
 from albumkit.pack.colour import to_srgb
 from albumkit.pack.model import Change, Unpackable
-from albumkit.pack.recipe import MOST_PIXELS, TURNED_BY_PLUGIN, Recipe
+from albumkit.pack.recipe import TURNED_BY_PLUGIN, Recipe
 from albumkit.pack.strip import Irregular, strip_metadata
 
 #: JPEG quality of encoded pictures, without colour subsampling.
 QUALITY = 95
-#: How far a mask's proportions may be from its picture's before scaling it would be a guess.
-_SAME_SHAPE = 0.02
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,7 +46,7 @@ def _encode(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> by
                 image.draft(None, (image.width // 2, image.height // 2))
             image.load()
             rgb = _to_rgb(_upright(image, recipe), recipe, background)
-    except Unpackable:
+    except (Unpackable, MemoryError):
         raise
     except Exception as error:  # plugins raise nearly anything for a broken file
         raise Unpackable(reason_of(error)) from error
@@ -126,24 +124,22 @@ def make_mask(data: bytes, size: tuple[int, int], ending: str) -> tuple[bytes, s
     """A mask as 8-bit grey: white is learned, black is not. Transparent parts count as black.
 
     Args:
-        size: Width and height of the upright picture; a mask of the same shape is scaled to it.
+        size: Width and height of the upright picture; a mask of another size is scaled to it.
         ending: ``png``, or ``jpg`` where the trainer wants it so (then of quality 100).
 
     Returns:
         The bytes, how they were made, and what was changed.
 
     Raises:
-        Unpackable: unreadable, or of another shape than the picture.
+        Unpackable: it cannot be decoded.
     """
     header = read_header(io.BytesIO(data))
-    if header.error or header.pixels > MOST_PIXELS or not header.width:
-        raise Unpackable(header.error or f"{round(header.pixels / 1e6)} megapixels: too large for a mask")
     try:
         with open_image(io.BytesIO(data)) as image:
-            stored = image.mode
+            stored = f"{image.mode} with transparency" if "transparency" in image.info else image.mode
             image.load()
             grey = _grey(image)
-    except Unpackable:
+    except (Unpackable, MemoryError):
         raise
     except Exception as error:
         raise Unpackable(reason_of(error)) from error
@@ -153,7 +149,6 @@ def make_mask(data: bytes, size: tuple[int, int], ending: str) -> tuple[bytes, s
     if stored != "L":
         changes.append(Change("mask to grey", f"it is {stored}; a mask is 8-bit grey"))
     if grey.size != size:
-        _check_shape(grey.size, size)
         changes.append(Change("mask scaled", f"from {grey.width}x{grey.height} to its picture's size"))
         grey = grey.resize(size, Image.Resampling.BILINEAR)
     plain = header.format == "PNG" and data[24] == 8 and header.orientation == 1 and not changes
@@ -185,11 +180,3 @@ def _grey(image: Image.Image) -> Image.Image:
         black.paste(whole.convert("RGB"), mask=whole.getchannel("A"))
         return black.convert("L")
     return image.convert("L")
-
-
-def _check_shape(mask: tuple[int, int], picture: tuple[int, int]) -> None:
-    if abs(mask[0] * picture[1] / (mask[1] * picture[0]) - 1) > _SAME_SHAPE:
-        raise Unpackable(
-            f"{mask[0]}x{mask[1]} for a picture that stands upright with {picture[0]}x{picture[1]}; "
-            "make the mask from the upright picture"
-        )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from albumkit.album import Album, Entry, Example, MediaFile
 from albumkit.album.names import split_name
 from albumkit.pack.captions import CaptionText, caption_texts
 from albumkit.pack.model import Change, Unpackable, refuse_files
 from albumkit.pack.names import Wish, allot_roots, is_fine
-from albumkit.pack.recipe import Recipe, inspect
+from albumkit.pack.recipe import Recipe, inspect, inspect_mask
 from albumkit.pack.sources import read_entry
 from albumkit.settings import Settings
 from albumkit.trainers import Archive, Trainer
@@ -34,13 +34,8 @@ class Item:
     mask_size: tuple[int, int] | None = None
     text: bytes | None = None
     line: int | None = None
-
-    @property
-    def pixels(self) -> int:
-        """What it costs to decode, in pixels."""
-        if self.mask_size is not None:
-            return self.mask_size[0] * self.mask_size[1]
-        return self.recipe.pixels if self.recipe else 0
+    #: What it costs to decode, in pixels.
+    pixels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +56,7 @@ def make_plan(album: Album, settings: Settings, background: str) -> Plan:
     """
     archive = settings.trainer.archive
     recipes = _recipes(album, settings.trainer, background)
+    masks = _mask_items(album, archive, recipes)
     captions = caption_texts(album, settings)
     roots = _roots(album, archive)
     items: list[Item] = []
@@ -70,9 +66,8 @@ def make_plan(album: Album, settings: Settings, background: str) -> Plan:
         if (caption := captions.get(example.path)) is not None:
             items.append(_caption_item(album, root, archive, caption))
         left_out += _left_out(example, archive)
-        target = recipes.get(example.target.path) if example.target else None
-        if archive.masks and example.mask and target:
-            items.append(_mask_item(archive.masks.replace("ROOT", root), root, example.mask, target))
+        if archive.masks and (mask := masks.get(example.path)):
+            items.append(replace(mask, name=archive.masks.replace("ROOT", root), root=root))
     left_out += [(e.path, "belongs to no picture") for e in (*album.orphan_captions, *album.orphan_masks)]
     items.sort(key=lambda item: item.name)
     by_root = {
@@ -96,6 +91,26 @@ def _recipes(album: Album, trainer: Trainer, background: str) -> dict[str, Recip
             failures.append((media.path, str(error)))
     if failures:
         raise refuse_files("Some pictures cannot be packed", failures)
+    return found
+
+
+def _mask_items(album: Album, archive: Archive, recipes: dict[str, Recipe]) -> dict[str, Item]:
+    """Masks by the path of their example, still without a name."""
+    found: dict[str, Item] = {}
+    failures = []
+    for example in album.examples:
+        target = recipes.get(example.target.path) if example.target else None
+        if not (archive.masks and example.mask and target):
+            continue
+        size = (target.width, target.height)
+        try:
+            pixels = inspect_mask(read_entry(album, example.mask), size)
+        except Unpackable as error:
+            failures.append((example.mask.path, str(error)))
+        else:
+            found[example.path] = Item("", "", "mask", example.mask, mask_size=size, pixels=pixels)
+    if failures:
+        raise refuse_files("Some masks cannot be packed", failures)
     return found
 
 
@@ -147,7 +162,7 @@ def _media_item(media: MediaFile, stem: str, root: str, recipes: dict[str, Recip
     converted = recipe is not None and recipe.format != recipe.stored_format
     if why := _why_renamed(media.path, folder, own_stem, stem, converted, name):
         changes = (*changes, Change("renamed", why))
-    return Item(name, root, media.role, media.entry, changes, recipe)
+    return Item(name, root, media.role, media.entry, changes, recipe, pixels=recipe.pixels if recipe else 0)
 
 
 def _why_renamed(path: str, folder: str, own_stem: str, stem: str, converted: bool, name: str) -> str:
@@ -174,10 +189,6 @@ def _caption_item(album: Album, root: str, archive: Archive, caption: CaptionTex
         text=caption.data,
         line=caption.line,
     )
-
-
-def _mask_item(name: str, root: str, mask: Entry, target: Recipe) -> Item:
-    return Item(name, root, "mask", mask, mask_size=(target.width, target.height))
 
 
 def _left_out(example: Example, archive: Archive) -> list[tuple[str, str]]:

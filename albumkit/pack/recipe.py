@@ -17,6 +17,8 @@ from albumkit.pack.strip import STRIPPABLE, Irregular, png_chunks, strip_metadat
 
 #: No more pixels than this are ever decoded at one time.
 MOST_PIXELS = 64_000_000
+#: How far a mask's proportions may be from its picture's before scaling it would be a guess.
+_SAME_SHAPE = 0.02
 #: Encoders that throw detail away; what they made is kept as JPEG, everything else as PNG.
 _LOSSY = frozenset({"JPEG", "HEIF", "AVIF", "JPEG2000"})
 #: Plugins that turn the pixels themselves while they decode.
@@ -81,8 +83,7 @@ def inspect(data: bytes, path: str, accepted: Sequence[str], background: str) ->
     """
     traits = _traits(data, path)
     header = traits.header
-    too_large = header.pixels > MOST_PIXELS
-    if too_large and (header.format != "JPEG" or header.progressive):
+    if header.pixels > MOST_PIXELS and (header.format != "JPEG" or header.progressive):
         # A progressive JPEG unpacks in memory as a whole, whatever size is asked of it.
         limit = f"more than {MOST_PIXELS // 1_000_000} are read only of a plain (not progressive) JPEG"
         raise Unpackable(f"{round(header.pixels / 1e6)} megapixels: {limit}; make it smaller")
@@ -92,6 +93,12 @@ def inspect(data: bytes, path: str, accepted: Sequence[str], background: str) ->
         kept = _without_decoding(data, traits)
         if kept is not None:
             return kept
+        changes.append(Change("encoded anew", "its file is built irregularly: nothing can be cut out safely"))
+    return _encoding(traits, changes, accepted)
+
+
+def _encoding(traits: _Traits, changes: list[Change], accepted: Sequence[str]) -> Recipe:
+    header = traits.header
     target = _target_format(traits.lossless, accepted)
     if target != header.format:
         takes = ", ".join(FORMAT_NAMES.get(f, f) for f in accepted)
@@ -100,7 +107,8 @@ def inspect(data: bytes, path: str, accepted: Sequence[str], background: str) ->
         changes = [Change(f"{name} to {target}", why), *(c for c in changes if c.what != "palette to RGB")]
     changes += _metadata_changes(traits, ())
     width, height = traits.width, traits.height
-    if too_large:
+    halved = header.pixels > MOST_PIXELS
+    if halved:
         width, height = (width + 1) // 2, (height + 1) // 2
         why = f"{round(header.pixels / 1e6)} megapixels: larger than any trainer uses, and than pack decodes"
         changes.append(Change("scaled to half", why))
@@ -116,8 +124,33 @@ def inspect(data: bytes, path: str, accepted: Sequence[str], background: str) ->
         icc=traits.icc if traits.profile and traits.profile.verdict == "convert" else b"",
         profile=traits.profile or SRGB,
         has_alpha=traits.has_alpha,
-        halved=too_large,
+        halved=halved,
     )
+
+
+def inspect_mask(data: bytes, size: tuple[int, int]) -> int:
+    """What decoding a mask costs, in pixels.
+
+    Args:
+        size: Width and height of its upright picture, which it must have the shape of.
+
+    Raises:
+        Unpackable: not a picture, too large, or of another shape.
+    """
+    header = read_header(io.BytesIO(data))
+    if header.error:
+        raise Unpackable(header.error)
+    if header.pixels > MOST_PIXELS or not header.width:
+        raise Unpackable(f"{round(header.pixels / 1e6)} megapixels: too large for a mask")
+    width, height = header.width, header.height
+    if header.orientation >= 5 and header.format not in TURNED_BY_PLUGIN:
+        width, height = height, width
+    if abs(width * size[1] / (height * size[0]) - 1) > _SAME_SHAPE:
+        raise Unpackable(
+            f"{width}x{height} for a picture that is {size[0]}x{size[1]} when upright; "
+            "make the mask from the upright picture"
+        )
+    return max(header.pixels, size[0] * size[1])
 
 
 def _without_decoding(data: bytes, traits: _Traits) -> Recipe | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ class Budget:
 
 def in_order(
     tasks: Sequence[Task], run: Callable[[Task], Result], jobs: int
-) -> Iterator[tuple[Task, Result]]:
+) -> Generator[tuple[Task, Result], None, None]:
     """``run(task)`` for every task in ``jobs`` threads; results come in the tasks' order.
 
     At most two results a thread are waiting to be taken, so that a slow disk does not fill the memory. An

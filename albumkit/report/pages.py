@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from albumkit.lint import Rule, load_rules, profile
+from albumkit.rule import Rule, load_rules, profile
 
 _HANDLED = (
     "**pack mends it.** For a trainer that receives an archive this is no finding: `lint` counts it in one "
@@ -123,7 +123,7 @@ def _profiles(rule: Rule) -> str:
 
 
 def _silence(rule: Rule) -> str:
-    paths = 'paths = ["IMG_0415.*"]\n' if rule.scope in ("example", "caption", "pair") else ""
+    paths = 'paths = ["IMG_0415.*"]\n' if rule.scope in ("example", "clip", "caption", "pair") else ""
     return f'```toml\n[[lint.ignore]]\nrule = "{rule.id}"\n{paths}reason = "why it is right here"\n```'
 
 

@@ -96,7 +96,7 @@ def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbo
     lines = [_title(first.rule, _where(album, group), width)]
     most = len(group) if verbose else _MOST_NAMES
     if len({f.message for f in group}) == 1:
-        if first.path and first.scope in ("example", "caption", "pair"):
+        if first.path and first.scope in ("example", "clip", "caption", "pair"):
             lines += _names(group, most, width)
         lines += wrapped(_sentence(first.message), width, "      ")
     else:

@@ -1,0 +1,93 @@
+"""Clips: header facts by PyAV, and how an album of clips is judged."""
+
+from __future__ import annotations
+
+import io
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from albumkit.clips import read_clip_header
+from albumkit.errors import MissingExtra
+from albumkit.facts import FactCache
+from albumkit.workflows import lint_paths
+
+av = pytest.importorskip("av", reason="the extra [video] is not installed")
+
+
+def make_clip(path: Path, frames: int = 25, rate: int = 25, *, audio: bool = False) -> None:
+    """A small MPEG-4 clip of plain frames, with or without a silent sound track."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=rate)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=44100) if audio else None
+        for number in range(frames):
+            frame = av.VideoFrame(96, 64, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes([number * 5 % 256]) * plane.buffer_size)
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        if sound is not None:
+            silence = av.AudioFrame("fltp", "stereo", 1024)
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            silence.sample_rate, silence.pts = 44100, 0
+            container.mux(sound.encode(silence))
+            container.mux(sound.encode(None))
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi"])
+def test_header_facts(tmp_path, ending):
+    make_clip(tmp_path / f"a.{ending}", frames=24, rate=12)
+    with (tmp_path / f"a.{ending}").open("rb") as stream:
+        header = read_clip_header(stream)
+    assert (header.error, header.codec, header.width, header.height) == ("", "mpeg4", 96, 64)
+    assert (header.frame_rate, header.rotation, header.has_audio) == (12, 0, False)
+    assert header.seconds == pytest.approx(2, abs=0.1)
+
+
+def test_sound_is_seen(tmp_path):
+    make_clip(tmp_path / "a.mp4", audio=True)
+    assert read_clip_header(io.BytesIO((tmp_path / "a.mp4").read_bytes())).has_audio
+
+
+@pytest.mark.parametrize("data", [b"", b"no clip at all" * 50, b"\x00\x00\x00\x18ftypmp42" + bytes(200)])
+def test_a_broken_clip_is_a_reason(data):
+    assert read_clip_header(io.BytesIO(data)).error
+
+
+def test_an_album_of_clips(tmp_path):
+    for number in range(10):
+        make_clip(tmp_path / "v" / f"c{number}.mp4", frames=number + 3)
+        (tmp_path / "v" / f"c{number}.txt").write_text(f"a cat jumps, take {number}")
+    (tmp_path / "v" / "c3.mp4").write_bytes(b"nothing")
+    result = lint_paths([tmp_path / "v"], cache=FactCache.none()).albums[0]
+    assert (result.kind, result.noun, result.settings.trainer.id) == (
+        "video",
+        "clips",
+        "fal-ai/ltx23-video-trainer",
+    )
+    found = {(f.rule, f.path) for f in result.findings}
+    assert found == {("clip/unreadable", "c3.mp4")}
+
+
+def test_clips_for_a_trainer_of_pictures_cannot_be_converted(tmp_path):
+    make_clip(tmp_path / "v" / "a.mp4")
+    options = {"trainer": "fal-ai/flux-2-klein-9b-base-trainer"}
+    result = lint_paths([tmp_path / "v"], cache=FactCache.none(), **options).albums[0]
+    assert ("example/format-not-accepted", "a.mp4") in {(f.rule, f.path) for f in result.findings}
+    assert result.handled == []
+
+
+def test_without_pyav_the_install_line_is_named(tmp_path, monkeypatch):
+    make_clip(tmp_path / "v" / "a.mp4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtra):
+        read_clip_header(io.BytesIO(b"x"))
+    result = lint_paths([tmp_path / "v"], cache=FactCache.none()).albums[0]
+    reasons = [s.reason for s in result.skipped if s.rule == "clip/unreadable"]
+    assert reasons == ['Reading clips needs the package av. Install it: pip install "albumkit[video]"']
