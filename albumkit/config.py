@@ -102,13 +102,17 @@ def load_config(file: Path) -> Config:
 
 
 def _load(file: Path, above: tuple[Path, ...]) -> Config:
+    if "\0" in str(file):
+        raise ConfigError(above[-1] if above else file, "extend names no file: there is a NUL in it.")
     if file.resolve() in [f.resolve() for f in above]:
         raise ConfigError(above[-1], f"extend goes round in a circle through {file.as_posix()}.")
     try:
         data = file.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(above[-1] if above else file, f"{file.as_posix()}: {reason}.") from error
+        if above:
+            raise ConfigError(above[-1], f"extend names {file.as_posix()}: {reason}.") from error
+        raise ConfigError(file, f"{reason}.") from error
     config, extend = parse_config(data, file)
     if extend is None:
         return config
@@ -123,7 +127,9 @@ def parse_config(data: bytes, file: Path) -> tuple[Config, str | None]:
         raise ConfigError(file, "is not UTF-8.", "Save it as UTF-8.") from error
     try:
         document = tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(file, "is not valid TOML: brackets within brackets without end.") from error
+    except ValueError as error:  # also int()'s own, for a number of thousands of digits
         raise ConfigError(file, f"is not valid TOML: {error}.") from error
     return _Reader(file, text).read(document)
 
@@ -251,7 +257,7 @@ def _lines_of_keys(text: str) -> dict[str, int]:
     """
     table = ""
     lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines would count U+2028 too
         if header := _HEADER.match(line):
             table = _plain(header["name"])
             lines.setdefault(table, number)

@@ -214,7 +214,7 @@ def reason_of(error: Exception) -> str:
         return "its parts point to places outside of it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = re.sub(r"<[^>]* at 0x[0-9a-f]+>", "", str(error)).strip().rstrip(".")
+    text = re.sub(r"<[^>]* at 0x[0-9a-f]+>", "", str(error)).strip().rstrip(". ")
     if isinstance(error, (OSError, SyntaxError, ValueError, EOFError, RuntimeError)) and text:
         return text
     return f"its structure is broken ({type(error).__name__}{': ' + text if text else ''})"

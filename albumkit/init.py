@@ -89,13 +89,11 @@ def check_place(path: Path, *, force: bool = False) -> None:
         raise UsageError(f"{shown} is a file.", "Name the folder that it lies in.")
     if not path.is_dir():
         raise UsageError(f"{shown}: there is no such folder.")
-    if os.path.lexists(path / CONFIG_NAME):
-        if not force:
-            raise AlbumkitError(
-                f"{(path / CONFIG_NAME).as_posix()} is there already.",
-                f"albumkit init {quoted(shown)} --force   writes a new one and keeps the old as {CONFIG_NAME}.bak",
-            )
-        return
+    if os.path.lexists(path / CONFIG_NAME) and not force:
+        raise AlbumkitError(
+            f"{(path / CONFIG_NAME).as_posix()} is there already.",
+            f"albumkit init {quoted(shown)} --force   writes a new one, keeps the old as {CONFIG_NAME}.bak",
+        )
     found = find_albums(path)
     if found != [path]:
         listed = ", ".join(album.as_posix() for album in found[:3]) + (" ..." if len(found) > 3 else "")
@@ -113,7 +111,7 @@ def survey(path: Path) -> Survey:
     if not album.examples:
         raise AlbumError(
             f"{path.as_posix()} holds no pictures and no clips.",
-            f"Put some into it (.jpg .png .webp .heic .mp4 ...), then albumkit init {quoted(path.as_posix())}",
+            f"Put some into it (.jpg .png .heic .mp4 ...), then albumkit init {quoted(path.as_posix())}",
         )
     own = [caption for example in album.examples if (caption := album.caption(example)) is not None]
     texts = tuple(caption.text for caption in own if caption.text)
@@ -125,7 +123,7 @@ def survey(path: Path) -> Survey:
         texts, trigger.value if trigger else None, phrase.value if phrase else None, guess_kind(album)
     )
     if trigger is None and kind.value == "edit":
-        trigger = Proposal("", "none: the instruction in the captions calls the edit up")
+        trigger = Proposal("", "the instruction in the captions calls the edit up")
     return Survey(path, album, texts, folders, trigger, phrase, kind)
 
 
@@ -235,10 +233,8 @@ def _toml_text(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{text.encode('utf-8', 'backslashreplace').decode()}: that is not text in your terminal's encoding.",
-            "Use a terminal set to UTF-8.",
-        ) from error
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise UsageError(f"{shown}: that is not UTF-8 text.", "Use a terminal set to UTF-8.") from error
     short = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
     out = []
     for char in text:

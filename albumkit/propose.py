@@ -253,9 +253,9 @@ def _oddness_of_part(text: str, capitals_count: bool) -> int:
             score += 3
         elif re.search(r"[a-z][A-Z]", plain):
             score += 2
-    if plain.isascii() and plain.isalpha():
-        if not re.search(r"[aeiouy]", plain, re.IGNORECASE) or _ODD_PAIR.search(plain.casefold()):
-            score += 2
+    unspeakable = not re.search(r"[aeiouy]", plain, re.IGNORECASE) or _ODD_PAIR.search(plain.casefold())
+    if plain.isascii() and plain.isalpha() and unspeakable:
+        score += 2
     return score
 
 

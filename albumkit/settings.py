@@ -84,9 +84,7 @@ def resolve(
     kind = config.album.kind or guessed_kind
     chosen, origin = _trainer(config, kind, trainer)
     written: dict[str, Value] = {}
-    for name, value in config.train.knobs.items():
-        written[_canonical(chosen, name)] = _from_file(value)
-    for name, value in config.train.per_trainer.get(chosen.id, {}).items():
+    for name, value in _weakest_first(config, chosen):
         written[_canonical(chosen, name)] = _from_file(value)
     for name, given in (overrides or {}).items():
         written[_canonical(chosen, name)] = Value(given, "command line")
@@ -112,10 +110,18 @@ def resolve(
     )
 
 
+def _weakest_first(config: Config, trainer: Trainer) -> list[tuple[str, Written]]:
+    """Knobs from files: the farthest file first, in each [train] before [train."ID"]."""
+    ranks = {file: number for number, file in enumerate(config.files)}
+    layers = (config.train.knobs, config.train.per_trainer.get(trainer.id, {}))
+    knobs = [item for layer in layers for item in layer.items()]
+    return sorted(knobs, key=lambda item: -ranks.get(item[1].origin.file, 0))
+
+
 def _trainer(config: Config, kind: str, named: str | None) -> tuple[Trainer, str]:
+    _check_tables(config)
     if named is not None:
         return load_trainer(named), "command line"
-    _check_tables(config)
     if config.train.trainer is None:
         return load_trainer(DEFAULT_TRAINERS[kind]), f"default for {_a(kind)} album"
     try:

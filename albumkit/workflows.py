@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import functools
 import os
 import subprocess
 import sys
@@ -181,8 +180,14 @@ class _Index:
     """
 
     #: What git tells its hooks about their repository, and what would mislead it about any other.
-    _OF_ONE_REPOSITORY = frozenset(
-        f"GIT_{name}" for name in "COMMON_DIR DIR INDEX_FILE NAMESPACE OBJECT_DIRECTORY PREFIX WORK_TREE".split()
+    _OF_ONE_REPOSITORY = (
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_WORK_TREE",
     )
 
     def __init__(self) -> None:
@@ -199,11 +204,12 @@ class _Index:
             UsageError: a path is not there or lies in no git repository, or git does not answer.
         """
         found: dict[Path, tuple[Path, frozenset[str] | None]] = {}
-        for path in expand(paths):
-            for album in self._held(path):
-                found.setdefault(album.resolve(), (album, self._of(album)))
+        albums = expand(paths)
         named = {self._top(path) for path in paths}
-        return [held for held in found.values() if self._top(held[0]) in named]
+        for path in albums:
+            for album in self._held(path) if self._top(path) in named else ():
+                found.setdefault(album.resolve(), (album, self._of(album)))
+        return list(found.values())
 
     def _held(self, path: Path) -> Iterator[Path]:
         """The path, when what makes it an album is in the index; else the albums below it."""
@@ -265,7 +271,6 @@ class _Index:
         return sorted(set(files))
 
 
-@functools.cache
 def _repository(folder: Path) -> Path | None:
     """The nearest folder with a ``.git``: a folder, or a file in worktrees and submodules."""
     if (folder / ".git").exists():

@@ -74,13 +74,17 @@ def build(folder: Path) -> tuple[list[str], list[str]]:
     broken["starved.png"] = png_claiming(96, 64)
     png = encoded("png", 50)
     middle = len(png) // 2
-    broken["bit_rot.png"] = png[:middle] + bytes(b ^ 0xFF for b in png[middle : middle + 40]) + png[middle + 40 :]
+    broken["bit_rot.png"] = (
+        png[:middle] + bytes(b ^ 0xFF for b in png[middle : middle + 40]) + png[middle + 40 :]
+    )
     broken["bad_header_sum.png"] = png[:16] + b"\x00\x00\x01\x00" + png[20:]
     broken["screen_only.gif"] = b"GIF89a\x40\x00\x40\x00\x00\x00\x00;"
     broken["huge_screen.gif"] = b"GIF89a\xff\xff\xff\xff\x00\x00\x00;"
     # An offset to the first directory far behind the end, and a directory that points to itself.
     broken["nowhere.tiff"] = b"II*\x00\xff\xff\xff\x7f" + b"\0" * 32
-    broken["circle.tiff"] = b"II*\x00\x08\x00\x00\x00\x01\x00" + struct.pack("<HHII", 256, 4, 1, 8) + b"\x08\0\0\0"
+    broken["circle.tiff"] = (
+        b"II*\x00\x08\x00\x00\x00\x01\x00" + struct.pack("<HHII", 256, 4, 1, 8) + b"\x08\0\0\0"
+    )
     broken["soi_only.jpg"] = b"\xff\xd8\xff"
     broken["no_scan.jpg"] = encoded("jpg", 51)[:200] + b"\xff\xd9"
     broken["riff.webp"] = b"RIFF\x10\x00\x00\x00WEBPVP8 \x00\x00\x00\x00"

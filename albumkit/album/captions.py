@@ -128,7 +128,7 @@ def _from_csv(path: str, folder: str, text: str) -> dict[str, CaptionSource]:
         for row in reader:
             _add_row(found, path, folder, row, reader.line_num, "csv")
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from error
+        raise ValueError(f"line {reader.line_num + 1}: {error}") from error
     return found
 
 

@@ -82,8 +82,8 @@ def pair_name(stem: str) -> PairName | None:
 
 class Excluder:
     """``exclude`` globs: ``*`` stays inside one folder, ``**`` does not; a pattern without ``/`` is
-    matched against the name in every folder, one that starts with ``/`` only at the top; a pattern that
-    matches a folder takes all that is in it. Case counts.
+    matched against the name in every folder, one that starts with ``/`` or ``./`` only at the top; a
+    pattern that matches a folder takes all that is in it. Case counts.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -102,9 +102,9 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _glob_regex(pattern: str) -> str:
-    pattern = re.sub(r"/{2,}", "/", pattern).removeprefix("./").rstrip("/")
+    pattern = re.sub(r"/{2,}", "/", pattern).rstrip("/")
     anywhere = "" if "/" in pattern else r"(?:.*/)?"
-    pattern = pattern.lstrip("/")
+    pattern = pattern.removeprefix("./").lstrip("/")
     out, i = [], 0
     while i < len(pattern):
         if pattern.startswith("**/", i):

@@ -81,6 +81,7 @@ class _Parts:
     others: list[Entry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
+    pair_roots: set[str] = field(default_factory=set)
     _folded: dict[str, Entry] | None = None
     _roots: Counter[str] = field(default_factory=Counter)
 
@@ -162,10 +163,10 @@ class _Parts:
                 self._folded.setdefault(f"{known.casefold()}.{known_ending}", entry)
             for known, entry in self.masks.items():
                 self._folded.setdefault(f"{known.casefold()}.mask", entry)
-            roots = {same_name(_root_of(media.path)) for media in self.media}
+            roots = self.pair_roots | {same_name(_root_of(media.path)) for media in self.media}
             self._roots = Counter(one.casefold() for one in roots)
         match = self._folded.get(f"{root.casefold()}.{ending}")
-        if match is None or match.path in self.claimed or self._roots[root.casefold()] > 1:
+        if match is None or self._roots[root.casefold()] > 1:
             return None
         return match
 
@@ -257,6 +258,7 @@ def _pair_examples(parts: _Parts, wanted: bool | None) -> list[Example]:
     if not wanted and not any(pair.end and pair.start for pair in found.values()):
         return []
     parts.media = rest
+    parts.pair_roots = set(found)
     return [_pair_example(parts, pair) for pair in found.values()]
 
 

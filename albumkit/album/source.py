@@ -185,7 +185,7 @@ class ZipSource:
         self._members = {}
         for info in self._zip.infolist():
             path = self._safe_name(info)
-            if info.is_dir() or self._hidden(path) or exclude(path):
+            if not path or info.filename.endswith(("/", "\\")) or self._hidden(path) or exclude(path):
                 continue
             if path in self._members:
                 raise self._refuse(f"holds two members named {path}")

@@ -118,10 +118,9 @@ def trigger_found(caption_text: str, trigger: str, trainer: Trainer) -> TriggerF
         raise NotApplicable("this trainer puts the trigger before every caption itself")
     if policy == "unstated":
         raise Unmeasured("this trainer does not say what it does with the trigger")
-    lowered = caption_text.casefold()
-    if PLACEHOLDER in lowered or whole_words(trigger).search(caption_text):
+    if PLACEHOLDER in caption_text.casefold() or whole_words(trigger).search(caption_text):
         return TriggerFound("present")
-    misspelt = _near_miss(lowered, trigger.casefold())
+    misspelt = _near_miss(caption_text, trigger.casefold())
     return TriggerFound("misspelt", misspelt) if misspelt else TriggerFound("absent")
 
 
@@ -163,24 +162,25 @@ def whole_words(phrase: str) -> re.Pattern[str]:
 
 
 def _near_miss(text: str, phrase: str) -> str:
-    """A run of words that is one or two edits from the phrase; short triggers allow one edit only.
+    """A run of words, as written, that is one or two edits from the phrase (in lower case).
 
-    Ordinary words lie one edit from a three-letter trigger all the time ("to" and "TOK"), so a near miss
-    must share the first letter and, below five letters, not be shorter than the trigger.
+    Short triggers allow one edit only: ordinary words lie one edit from a three-letter trigger all the time
+    ("to" and "TOK"). So a near miss must share the first letter and, below five letters, be no shorter.
     """
     words = re.findall(r"\w+", text)
     count = max(1, len(phrase.split()))
     allowed = 1 if len(phrase) < 6 else 2
     for start in range(len(words) - count + 1):
-        run = " ".join(words[start : start + count])
+        written = " ".join(words[start : start + count])
+        run = written.casefold()
         if run[:1] != phrase[:1] or abs(len(run) - len(phrase)) > allowed:
             continue
         if len(phrase) < 5 and (len(run) < len(phrase) or run in _COMMON):
             continue
         if 0 < edit_distance(run, phrase) <= allowed:
-            return run
+            return written
     joined = phrase.replace(" ", "")
-    return next((w for w in words if count > 1 and w == joined), "")
+    return next((w for w in words if count > 1 and w.casefold() == joined), "")
 
 
 #: Everyday words of captions close to usual short triggers ("TOK", "sks", "ohwx"); never a misspelling.

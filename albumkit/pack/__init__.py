@@ -65,10 +65,8 @@ def write_pack(
     bill = bill_of(album, settings)
     try:
         with Publication(out) as publication:
-            stream = publication.archive.stream
-            writer = ArchiveWriter(stream)
-            files = tuple(_write(album, plan, writer, colour, progress, jobs or os.cpu_count() or 1))
-            writer.close()
+            with ArchiveWriter(publication.archive.stream) as writer:
+                files = tuple(_write(album, plan, writer, colour, progress, jobs or os.cpu_count() or 1))
             publication.archive.sync()
             texts = {item.name: plan.captions[item.root] for item in plan.items if item.role == "caption"}
             size, digest = verify(publication.archive.path, files, texts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import IO, BinaryIO
 
 from albumkit.errors import PackRefused
@@ -21,7 +23,10 @@ _CHUNK = 1 << 20
 
 
 class ArchiveWriter:
-    """Members stored without compression (pictures and clips are compressed already), one after another."""
+    """Members stored without compression (pictures and clips are compressed already), one after another.
+
+    Leaving the block writes the zip's directory.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._zip = zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED)
@@ -40,9 +45,17 @@ class ArchiveWriter:
                 member.write(chunk)
         return digest.hexdigest()
 
-    def close(self) -> None:
-        """Write the directory. A writer that failed is not closed: what it wrote is thrown away."""
-        self._zip.close()
+    def __enter__(self) -> ArchiveWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._zip.close()
+            return
+        with contextlib.suppress(Exception):  # a full disk again; what is written is thrown away
+            self._zip.close()
 
 
 def is_ours(path: Path) -> bool:

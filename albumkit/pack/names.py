@@ -40,7 +40,7 @@ def portable(stem: str) -> str:
         return stem
     plain = unicodedata.normalize("NFKD", stem.translate(_LETTERS))
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._-") or "picture"
+    plain = re.sub(r"_*[^A-Za-z0-9._-]+_*", "_", plain).strip("._-") or "picture"
     return plain if is_fine(plain) else f"_{plain}"
 
 
