@@ -153,11 +153,9 @@ def archive_path(opened: OpenAlbum, out: Path | None) -> Path:
     """NAME.zip in the working folder; never inside the album, where it would become a part of it."""
     name = f"{opened.album.name}.zip"
     if out is None:
-        folder = Path.cwd()
-        album = opened.path.resolve()
-        if album.is_dir() and (folder.resolve() == album or album in folder.resolve().parents):
-            folder = album.parent
-        return folder / name
+        here, album = Path.cwd().resolve(), opened.path.resolve()
+        inside = album.is_dir() and (here == album or album in here.parents)
+        return album.parent / name if inside else Path(name)
     if out.is_dir():
         return out / name
     if out.suffix.lower() != ".zip":

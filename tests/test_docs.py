@@ -27,7 +27,7 @@ PAGES = sorted(
     p.relative_to(ROOT).as_posix()
     for p in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "sample_albums").rglob("*.md"))
 )
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(```+)console\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 CALL = [sys.executable, "-c", "from albumkit.cli.main import run; run()"]
 
 
@@ -54,9 +54,9 @@ def test_every_console_block_shows_what_the_command_prints(page, checkout):
     text = (ROOT / page).read_text(encoding="utf-8")
 
     def again(block: re.Match[str]) -> str:
-        lines = [line[2:] for line in block[1].splitlines() if line.startswith("$ ")]
+        lines = [line[2:] for line in block[2].splitlines() if line.startswith("$ ")]
         shown = "\n\n".join(f"$ {line}\n{run(line, checkout)}" for line in lines)
-        return f"```console\n{shown}\n```"
+        return f"{block[1]}console\n{shown}\n{block[1]}"
 
     fresh = BLOCK.sub(again, text)
     if os.environ.get("UPDATE_GOLDEN"):

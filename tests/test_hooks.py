@@ -17,15 +17,13 @@ from pathlib import Path
 import pytest
 from checkout import copy_checkout
 from conftest import write_picture
+from filelock import FileLock
 
 from albumkit.errors import UsageError
 from albumkit.facts import FactCache
 from albumkit.workflows import lint_paths
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
-    pytest.mark.xdist_group("hooks"),  # with --dist loadgroup one process builds the environment, once
-]
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 SIZE = (1024, 1024)
 CONFIG = """\
@@ -92,9 +90,20 @@ def add_album(folder: Path, word: str) -> None:
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory: pytest.TempPathFactory) -> Hooked:
-    """Clone, install and first commit, once; the tests work on copies of the result."""
-    base = tmp_path_factory.mktemp("hook")
-    source = new_repository(copy_checkout(base / "albumkit").resolve())
+    """Clone, install and first commit, once for all processes of a run; tests work on copies of the result."""
+    base = tmp_path_factory.getbasetemp().resolve()
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hook"
+    note = base / "seconds"
+    with FileLock(f"{base}.lock"):
+        if not note.exists():
+            note.write_text(str(build_environment(base)))
+    return Hooked(base / "albums", base / "pre-commit", float(note.read_text()))
+
+
+def build_environment(base: Path) -> float:
+    """Let pre-commit install the hook from a clone of this tree; the seconds that took."""
+    shutil.rmtree(base, ignore_errors=True)
+    source = new_repository(copy_checkout(base / "albumkit"))
     git(source, "add", "-A")
     git(source, "commit", "-q", "-m", "the working tree")
     data = new_repository(base / "albums")
@@ -102,17 +111,16 @@ def hooked(tmp_path_factory: pytest.TempPathFactory) -> Hooked:
     (data / ".pre-commit-config.yaml").write_text(config)
     add_album(data / "cat", "ceramic cat")
     add_album(data / "dog", "wooden dog")
-    home = base / "pre-commit"
-    pre_commit = [sys.executable, "-m", "pre_commit"]
+    home = {"PRE_COMMIT_HOME": str(base / "pre-commit")}
     start = time.perf_counter()
-    built = call([*pre_commit, "install", "--install-hooks"], data, PRE_COMMIT_HOME=str(home))
+    built = call([sys.executable, "-m", "pre_commit", "install", "--install-hooks"], data, **home)
     seconds = time.perf_counter() - start
     if built.returncode:
         skip_without_registry(base)
         pytest.fail(f"pre-commit could not build the environment:\n{built.stdout}")
     git(data, "add", "-A")
-    git(data, "commit", "-q", "-m", "two good albums", PRE_COMMIT_HOME=str(home))
-    return Hooked(data, home, seconds)
+    git(data, "commit", "-q", "-m", "two good albums", **home)
+    return seconds
 
 
 def skip_without_registry(base: Path) -> None:

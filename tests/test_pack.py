@@ -60,7 +60,9 @@ def test_equal_albums_give_equal_bytes_whatever_the_jobs(tmp_path):
         out = tmp_path / f"out{number}"
         out.mkdir()
         result = pack(album, out / "cat.zip", jobs=jobs)
-        made.append([path.read_bytes() for path in (result.archive, result.manifest_path, result.request_path)])
+        made.append(
+            [path.read_bytes() for path in (result.archive, result.manifest_path, result.request_path)]
+        )
         assert hashlib.sha256(made[-1][0]).hexdigest() == result.sha256
         assert len(made[-1][0]) == result.size
     assert all(one == made[0] for one in made)
@@ -116,7 +118,11 @@ def test_two_pictures_of_one_name_keep_their_captions(tmp_path):
         {"file_name": "a.jpg", "text": "from the camera"},
         {"file_name": "a.png", "text": "from the scanner"},
     ]
-    files = {"a.jpg": picture(1), "a.png": picture(2, "PNG"), "metadata.jsonl": "\n".join(map(json.dumps, rows))}
+    files = {
+        "a.jpg": picture(1),
+        "a.png": picture(2, "PNG"),
+        "metadata.jsonl": "\n".join(map(json.dumps, rows)),
+    }
     inside = members(pack(put(tmp_path / "cat", files), tmp_path / "cat.zip").archive)
     assert set(inside) == {"a.jpg", "a.txt", "a_png.png", "a_png.txt"}
     assert inside["a.txt"] == b"from the camera\n"
@@ -162,12 +168,17 @@ def test_the_trigger_is_filled_in_where_the_trainer_does_not_do_it(tmp_path):
     result = pack(album, tmp_path / "k.zip")
     assert members(result.archive)["a.txt"] == b"TOK and TOK on a table\n"
     assert result.changes == {"[trigger] filled in": 1}
-    assert members(pack(album, tmp_path / "p.zip", PORTRAIT).archive)["a.txt"] == (album / "a.txt").read_bytes() + b"\n"
+    assert (
+        members(pack(album, tmp_path / "p.zip", PORTRAIT).archive)["a.txt"]
+        == (album / "a.txt").read_bytes() + b"\n"
+    )
 
 
 def test_the_default_caption_is_written_only_for_our_own_engine(tmp_path):
     album = triggered(tmp_path / "cat", **{"a.txt": "TOK"})
-    assert "b.txt" not in members(pack(album, tmp_path / "k.zip", set_={"default_caption": "[trigger]"}).archive)
+    assert "b.txt" not in members(
+        pack(album, tmp_path / "k.zip", set_={"default_caption": "[trigger]"}).archive
+    )
     sent = json.loads((tmp_path / "k.request.json").read_text(encoding="utf-8"))
     assert sent["input"]["default_caption"] == "TOK"
     local = pack(album, tmp_path / "l.zip", "local")
@@ -262,7 +273,9 @@ def test_companions_orphans_and_beaten_captions_are_named(tmp_path):
 
 def test_clips_are_copied_as_they_are(tmp_path):
     data = random.Random(1).randbytes(3_000_000)
-    album = put(tmp_path / "walk", {"a.MP4": data, "a.txt": "a walk", "b.mov": b"another", "c/b.mkv": b"third"})
+    album = put(
+        tmp_path / "walk", {"a.MP4": data, "a.txt": "a walk", "b.mov": b"another", "c/b.mkv": b"third"}
+    )
     result = pack(album, tmp_path / "walk.zip", LTX)
     inside = members(result.archive)
     assert list(inside) == ["a.mp4", "a.txt", "b.mov", "c_b.mkv"]
@@ -415,7 +428,11 @@ def test_names_that_are_no_utf8_pass_through(tmp_path):
 
 def test_progress_counts_pictures(tmp_path):
     seen = []
-    pack(varied(tmp_path / "cat"), tmp_path / "cat.zip", progress=lambda done, total: seen.append((done, total)))
+    pack(
+        varied(tmp_path / "cat"),
+        tmp_path / "cat.zip",
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(n, 12) for n in range(1, 13)]
 
 

@@ -121,7 +121,13 @@ def test_pairs_and_single_pictures_in_the_wrong_place(tmp_path, out):
 
 def test_half_a_pair_and_too_many_inputs(tmp_path, out):
     toml = '[album]\nkind = "edit"\n'
-    files = {"album.toml": toml, "x_start.jpg": JPEG, "y_end.jpg": JPEG, "z_start.jpg": JPEG, "z_end.jpg": JPEG}
+    files = {
+        "album.toml": toml,
+        "x_start.jpg": JPEG,
+        "y_end.jpg": JPEG,
+        "z_start.jpg": JPEG,
+        "z_end.jpg": JPEG,
+    }
     album = put(tmp_path / "pair", files)
     error = refused(album, out, EDIT)
     assert error.message == "Half of a pair is missing: x_start.jpg (no end), y_end.jpg (no start)."

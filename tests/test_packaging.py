@@ -31,7 +31,7 @@ def python(*words: str, cwd: Path, path: Path | str) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the working tree without a registry: hatchling is of the dev extra, no isolation is needed."""
+    """Built from the working tree by the hatchling of the dev extra: no isolation, no registry."""
     target = tmp_path_factory.mktemp("dist")
     done = python("-m", "hatchling", "build", "-t", "wheel", "-d", str(target), cwd=ROOT, path="")
     assert done.returncode == 0, done.stdout + done.stderr

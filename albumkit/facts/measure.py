@@ -54,6 +54,7 @@ class Measured:
     _new: dict[str, tuple[Entry, dict[str, Any] | None, str | None]] = field(default_factory=dict)
     _new_pixels: dict[str, dict[str, Any]] = field(default_factory=dict)
     _loaded: bool = False
+    _asking: threading.Lock = field(default_factory=threading.Lock)
 
     def header(self, media: MediaFile) -> Header:
         """What the first bytes say; a broken file is a Header with ``error``.
@@ -173,23 +174,33 @@ class Measured:
         self._new, self._new_pixels = {}, {}
 
     def _decode(self, media: MediaFile) -> None:
-        """Read once, hash, decode from memory."""
+        """Read once, hash, and decode from memory unless these bytes were decoded before, by any name."""
         try:
             with self.album.source.open(media.entry) as stream:
                 data = stream.read()
-            facts = {"decode_error": decode_error(io.BytesIO(data))}
-            # Read again rather than taken over: the file may have changed since, and these stay together.
-            header = _probed_header(io.BytesIO(data), len(data))
-        except OSError as error:
-            self._passing[media.path] = {"decode_error": reason_of(error)}
+            sha256 = hashlib.sha256(data).hexdigest()
+            if sha256 not in self._decoded and not self._recall([sha256]):
+                error = decode_error(io.BytesIO(data))
+                # Read again rather than taken over: the file may have changed, and these stay together.
+                header = _probed_header(io.BytesIO(data), len(data))
+                facts = {"decode_error": error, "header": header.to_json()}
+                self._decoded[sha256] = self._new_pixels[sha256] = facts
+        except OSError as failure:
+            self._passing[media.path] = {"decode_error": reason_of(failure)}
             return
         except MemoryError:
             self._passing[media.path] = None
             return
-        sha256 = hashlib.sha256(data).hexdigest()
-        self._decoded[sha256] = self._new_pixels[sha256] = {**facts, "header": header.to_json()}
         self._hashes[media.path] = sha256
         self._note(media.entry, None, sha256)
+
+    def _recall(self, hashes: list[str]) -> bool:
+        """Take the pixel facts of these contents out of the cache; whether there were any."""
+        with self._asking:
+            known = self.cache.pixels(hashes)
+        usable = {sha: facts for sha, facts in known.items() if isinstance(facts.get("decode_error"), str)}
+        self._decoded.update(usable)
+        return bool(usable)
 
     def _read_header(self, entry: Entry) -> tuple[Header, bool]:
         """The header, and whether it will still be so at the next run."""
@@ -227,9 +238,7 @@ class Measured:
             if row[2] is not None:
                 self._hashes[path] = row[2]
                 hashes.append(row[2])
-        for sha256, facts in self.cache.pixels(hashes).items() if hashes else ():
-            if isinstance(facts.get("decode_error"), str):
-                self._decoded[sha256] = facts
+        self._recall(hashes)
         for media in self.album.media:
             if lfs := media.entry.lfs:  # measured before it became a pointer, or in another clone
                 header = _header_from(self._decoded.get(lfs.oid, {}).get("header"))
