@@ -39,7 +39,7 @@ def read_clip_header(stream: BinaryIO) -> ClipHeader:
     except ImportError as error:
         raise MissingExtra("av", "video", "Reading clips") from error
     try:
-        with av.open(stream) as container:
+        with av.open(stream, mode="r") as container:
             if not container.streams.video:
                 return ClipHeader(error="holds no video")
             video = container.streams.video[0]

@@ -38,7 +38,7 @@ class _Word:
 
 
 # <sks> as textual inversion writes it; else letters, digits and underscores, joined by hyphen or apostrophe.
-_WORD = re.compile(r"<[^<>\s]{1,40}>|\w+(?:[-'\u2019]\w+)*")
+_WORD = re.compile(r"<[\w.:-]{1,40}>|\w+(?:[-'\u2019]\w+)*")
 _KOHYA = re.compile(r"\d+_(?P<words>.*[^\W\d_].*)\Z", re.DOTALL)
 
 _FUNCTION_WORDS = frozenset(

@@ -97,7 +97,7 @@ def album(folder: Path, count: int, side: int = 1024, first: int = 0) -> Path:
 
 
 def phone_album(folder: Path, python: Path) -> Path:
-    """30 photographs of 12 megapixels, every other one HEIC. Encoding HEIC needs a package of its own venv."""
+    """30 photographs of 12 megapixels, every other one HEIC (encoded by a package in a venv of its own)."""
     if (folder / "album.toml").is_file():
         return folder
     frames = sorted((ROOT / "sample_albums" / "cookie_box").glob("*.jpg"))
@@ -105,7 +105,7 @@ def phone_album(folder: Path, python: Path) -> Path:
     code = (
         "import sys; from PIL import Image; import pillow_heif; pillow_heif.register_heif_opener()\n"
         "for n in range(30):\n"
-        "    im = Image.open(sys.argv[2 + n % (len(sys.argv) - 2)]).resize((4032, 3024), Image.Resampling.BICUBIC)\n"
+        "    im = Image.open(sys.argv[2 + n % (len(sys.argv) - 2)]).resize((4032, 3024))\n"
         "    im = Image.blend(im, Image.effect_noise(im.size, 30).convert('RGB'), 0.08)\n"
         '    im.save(f\'{sys.argv[1]}/IMG_{n:04}.{("jpg", "heic")[n % 2]}\', quality=88)\n'
     )

@@ -90,7 +90,7 @@ def add_album(folder: Path, word: str) -> None:
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory: pytest.TempPathFactory) -> Hooked:
-    """Clone, install and first commit, once for all processes of a run; tests work on copies of the result."""
+    """Clone, install and first commit, once for all processes of a run; tests work on copies."""
     base = tmp_path_factory.getbasetemp().resolve()
     base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hook"
     note = base / "seconds"

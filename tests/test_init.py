@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import random
-import stat
-import sys
-import tomllib
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from albumkit.atomic import whole_file, write_whole
 from albumkit.cli import init as cli
-from albumkit.config import KINDS, RUNTIMES, load_config
+from albumkit.config import RUNTIMES, load_config
 from albumkit.errors import AlbumError, AlbumkitError, UnknownName, UsageError
-from albumkit.init import Choices, choose_format, compose, quoted, save, toml_value
+from albumkit.init import choose_format
 from albumkit.opening import open_album
 from albumkit.settings import resolve
 from albumkit.trainers import all_trainers, load_trainer
@@ -295,197 +288,9 @@ class TestFormats:
                 assert value is None or value in trainer.knobs["output_lora_format"].schema["enum"]
 
 
-NASTY = [
-    "TOK",
-    'a "quoted" word',
-    "back\\slash \\n \\u0041 \\",
-    "line\nbreak\r\nand\ttab",
-    "'''\"\"\"",
-    "# no comment",
-    "] [album]\nkind = 'x'",
-    "ümlaut 猫 \U0001f600 e\u0301",
-    "\u2028\u2029\u0085\u00a0\u200b\ufeff\u202e",
-    "\x00\x01\x1f\x7f\x80",
-    " blanks around ",
-    "{a} {0} %s %(x)s",
-    "x" * 400,
-]
-
-
-def nasty_text(chance: random.Random) -> str:
-    """Texts of every alphabet, with more than their share of what breaks writers of TOML."""
-    alphabet = "\"'\\#[]{}=,.\n\r\t\0\x1b\x7f\u0085\u2028\u200b\ufeffTOK k\u00fc\u732b\U0001f600\U000e0041"
-    return "".join(
-        chance.choice(alphabet) if chance.random() < 0.8 else chr(chance.randrange(0xD800))
-        for _ in range(chance.randrange(12))
-    )
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_what_is_read_back_is_what_was_chosen(seed: int, tmp_path: Path) -> None:
-    chance = random.Random(seed)
-    texts = [*NASTY, *(nasty_text(chance) for _ in range(40))]
-    trainers = all_trainers()
-    for _ in range(25):
-        trainer = chance.choice(trainers)
-        runtimes = tuple(chance.sample(RUNTIMES, chance.randrange(4)))
-        choices = Choices(
-            kind=chance.choice(KINDS),
-            trainer=trainer,
-            trigger=chance.choice([None, "", *texts]),
-            class_phrase=chance.choice([None, *filter(None, texts)]),
-            runtimes=runtimes,
-            steps=chance.choice([None, 7, 1200]) if "steps" in trainer.knobs else None,
-            lora_format=choose_format(trainer, runtimes),
-            uncaptioned=chance.randrange(3),
-            shared=chance.choice([None, "../album.toml"]),
-        )
-        text = compose(choices)
-        assert all(len(line) <= 110 for line in text.splitlines() if not line.lstrip("# ").startswith(KEYS))
-        save(tmp_path, text)
-        check_read_back(choices, tmp_path / "album.toml")
-        (tmp_path / "album.toml").unlink()
-
-
-#: Lines as long as the person's own words.
-KEYS = ("trigger_phrase", "class_phrase", "prompts", "default_caption")
-
-
-def check_read_back(choices: Choices, file: Path) -> None:
-    config = load_config(file)
-    assert config.album.kind == choices.kind
-    assert config.album.trigger_phrase == choices.trigger
-    assert config.album.class_phrase == choices.class_phrase
-    assert (config.album.exclude, config.use.prompts) == ((), ())
-    assert config.use.runtime == choices.runtimes
-    assert config.train.trainer == choices.trainer.id
-    expected: dict[str, Any] = {}
-    knob = choices.trainer.knobs.get("steps")
-    if choices.steps is not None or (knob and knob.has_default):
-        expected["steps"] = choices.steps if choices.steps is not None else knob and knob.default
-    if choices.lora_format.value is not None:
-        expected["output_lora_format"] = choices.lora_format.value
-    assert {name: written.value for name, written in config.train.knobs.items()} == expected
-    assert not resolve(config, guessed_kind="subject").unknown
-
-
-def test_every_commented_line_may_be_switched_on(tmp_path: Path) -> None:
-    """The examples are TOML too, and name knobs that the trainer has."""
-    for trainer in all_trainers():
-        text = compose(Choices(kind="subject", trainer=trainer, uncaptioned=2))
-        lines = [line.removeprefix("# ") if " = " in line else line for line in text.splitlines()]
-        file = tmp_path / "album.toml"
-        file.write_text("\n".join(lines))
-        config = load_config(file)
-        assert config.album.trigger_phrase == "TOK"
-        assert not resolve(config, guessed_kind="subject").unknown
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (True, "true"),
-        (5e-5, "5e-5"),
-        (0.5, "0.5"),
-        (7, "7"),
-        ("a\u2028", '"a\\u2028"'),
-        (["a", 1], '["a", 1]'),
-        ({"a b": 1, "c": {}}, '{ "a b" = 1, c = {} }'),
-    ],
-)
-def test_values_as_toml_writes_them(value: Any, text: str) -> None:
-    assert toml_value(value) == text
-    assert tomllib.loads(f"value = {text}") == {"value": value}
-
-
-def test_steps_for_a_trainer_without_that_knob(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = load_trainer("local")
-    knobs = {name: knob for name, knob in trainer.knobs.items() if name != "steps"}
-    import dataclasses
-
-    with pytest.raises(UsageError, match="local has no knob for steps"):
-        compose(Choices(kind="subject", trainer=dataclasses.replace(trainer, knobs=knobs), steps=5))
-
-
-def test_names_for_a_shell() -> None:
-    assert [quoted(name) for name in ("cat", "my cat", "a/b-c_1.zip", "K\u00e4tzchen", "")] == [
-        "cat",
-        '"my cat"',
-        "a/b-c_1.zip",
-        "K\u00e4tzchen",
-        '""',
-    ]
-
-
 def test_the_written_file_is_what_the_other_commands_read(album: Path) -> None:
     run("cat", "--use", "comfy", "--steps", "800")
     opened = open_album(album)
     settings = resolve(opened.config, guessed_kind=opened.guessed_kind)
     assert (settings.trainer.id, settings.value("steps"), settings.unknown) == (KLEIN, 800, {})
     assert settings.runtimes == ("comfy",)
-
-
-class TestWholeFiles:
-    def test_the_old_file_stays_when_writing_fails(self, tmp_path: Path) -> None:
-        file = tmp_path / "a.txt"
-        file.write_text("old")
-        with pytest.raises(RuntimeError), whole_file(file) as stream:
-            stream.write(b"half of the n")
-            raise RuntimeError
-        assert (file.read_text(), os.listdir(tmp_path)) == ("old", ["a.txt"])
-
-    def test_the_old_file_stays_when_the_move_fails(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(*_: object) -> None:
-            raise PermissionError(13, "Permission denied")
-
-        file = tmp_path / "a.txt"
-        file.write_text("old")
-        monkeypatch.setattr(Path, "replace", refuse)
-        with pytest.raises(AlbumkitError) as caught:
-            write_whole(file, b"new")
-        assert caught.value.message == f"{file.as_posix()} could not be written: Permission denied."
-        assert (file.read_text(), os.listdir(tmp_path)) == ("old", ["a.txt"])
-
-    def test_a_full_disk_is_said(self, tmp_path: Path) -> None:
-        if not Path("/dev/full").exists():
-            pytest.skip("no /dev/full here")
-        with pytest.raises(AlbumkitError, match="No space left"), whole_file(tmp_path / "a") as stream:
-            with open("/dev/full", "wb", buffering=0) as full:
-                full.write(b"x")
-            stream.write(b"never")
-        assert os.listdir(tmp_path) == []
-
-    def test_faults_of_the_caller_are_not_ours(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError), whole_file(tmp_path / "a") as stream:
-            stream.write((tmp_path / "gone").read_bytes())
-
-    def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(AlbumkitError, match="could not be written: No such file"):
-            write_whole(tmp_path / "gone" / "a.txt", b"x")
-
-    @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no modes")
-    def test_the_mode_is_kept(self, tmp_path: Path) -> None:
-        file = tmp_path / "a.txt"
-        write_whole(file, b"1")
-        umask = os.umask(0)
-        os.umask(umask)
-        assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~umask
-        file.chmod(0o640)
-        write_whole(file, b"2")
-        assert (stat.S_IMODE(file.stat().st_mode), file.read_bytes()) == (0o640, b"2")
-
-    @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-    def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
-        (tmp_path / "real").write_bytes(b"1")
-        link = tmp_path / "link"
-        link.symlink_to("real")
-        write_whole(link, b"2")
-        assert link.is_symlink()
-        assert (tmp_path / "real").read_bytes() == b"2"
-
-    def test_a_name_as_long_as_they_get(self, tmp_path: Path) -> None:
-        file = tmp_path / ("n" * 250)
-        write_whole(file, b"x")
-        assert file.read_bytes() == b"x"

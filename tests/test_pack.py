@@ -6,7 +6,10 @@ import hashlib
 import json
 import os
 import random
+import threading
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +31,7 @@ from pack_pictures import (
 )
 from PIL import Image
 
-from albumkit.pack import work
+from albumkit.pack import papers, work
 from albumkit.trainers import load_trainer
 
 FAST = "fal-ai/flux-lora-fast-training"
@@ -151,15 +154,16 @@ def test_captions_of_every_kind_become_plain_text_files(tmp_path):
     by_name = {file.name: file for file in result.files}
     whats = {name[0]: [c.what for c in f.changes] for name, f in by_name.items() if f.role == "caption"}
     assert whats == {
-        "a": ["caption tidied"], "b": ["caption to UTF-8"], "c": ["caption to UTF-8"], "d": ["caption renamed"],
-        "e": [], "f": [], "g": ["caption from metadata"], "h": ["caption tidied"],
+        "a": ["caption tidied"], "b": ["caption to UTF-8"], "c": ["caption to UTF-8"],
+        "d": ["caption renamed"], "e": [], "f": [], "g": ["caption from metadata"], "h": ["caption tidied"],
     }  # fmt: skip
     assert (by_name["g.txt"].source, by_name["g.txt"].line) == ("metadata.csv", 2)
     assert by_name["g.txt"].source_sha256 == hashlib.sha256(files["metadata.csv"].encode()).hexdigest()
 
 
 def triggered(folder: Path, **files: str) -> Path:
-    toml = '[album]\ntrigger_phrase = "TOK"\n[train.local]\nbase = "b"\ndefault_caption = "a photo of [trigger]"\n'
+    toml = '[album]\ntrigger_phrase = "TOK"\n[train.local]\nbase = "b"\n'
+    toml += 'default_caption = "a photo of [trigger]"\n'
     return put(folder, {"album.toml": toml, "a.jpg": picture(1), "b.jpg": picture(2), **files})
 
 
@@ -188,13 +192,10 @@ def test_the_default_caption_is_written_only_for_our_own_engine(tmp_path):
     assert "b.txt" not in members(pack(album, tmp_path / "n.zip", "local", {"default_caption": " "}).archive)
 
 
-def sided(seed: int) -> bytes:
-    return picture(seed)
-
-
 def test_pairs_by_name_and_by_folder_are_named_as_the_trainer_wants(tmp_path):
     by_name = {
-        "x_START.png": picture(1, "PNG"), "x_end.jpg": picture(2), "x_start4.jpg": picture(4), "x.txt": "make it red",
+        "x_START.png": picture(1, "PNG"), "x_end.jpg": picture(2), "x_start4.jpg": picture(4),
+        "x.txt": "make it red",
     }  # fmt: skip
     by_folder = {
         "control_1/x.png": picture(1, "PNG"), "target/x.jpg": picture(2), "control_2/x.jpg": picture(4),
@@ -262,7 +263,8 @@ def test_masks_stay_behind_where_they_are_not_taken(tmp_path):
 
 def test_companions_orphans_and_beaten_captions_are_named(tmp_path):
     files = {
-        "a.jpg": picture(1), "a.txt": "one", "a.caption": "two", "a.AAE": "x", "lost.txt": "three", "notes.md": "x",
+        "a.jpg": picture(1), "a.txt": "one", "a.caption": "two", "a.AAE": "x", "lost.txt": "three",
+        "notes.md": "x",
     }  # fmt: skip
     result = pack(put(tmp_path / "cat", files), tmp_path / "k.zip")
     assert [one["path"] for one in json.loads(result.manifest_path.read_bytes())["left_out"]] == [
@@ -381,10 +383,6 @@ def test_the_price_of_an_edit_follows_its_inputs(tmp_path):
 
 
 def test_prices_that_cannot_be_told_say_so(tmp_path, monkeypatch):
-    from dataclasses import replace
-
-    from albumkit.pack import papers
-
     album = triggered(tmp_path / "cat")
     real = papers.bill_of
 
@@ -437,19 +435,22 @@ def test_progress_counts_pictures(tmp_path):
 
 
 def test_few_pixels_at_a_time_and_results_in_order():
-    budget, inside, most = work.Budget(100), 0, 0
+    budget, lock, inside, most = work.Budget(100), threading.Lock(), 0, 0
 
     def run(amount: int) -> int:
         nonlocal inside, most
         with budget.take(amount):
-            inside += min(amount, 100)
-            most = max(most, inside)
-            inside -= min(amount, 100)
+            with lock:
+                inside += min(amount, 100)
+                most = max(most, inside)
+            time.sleep(0.001)
+            with lock:
+                inside -= min(amount, 100)
         return amount
 
     amounts = [60, 60, 500, 1, 99, 100, 0] * 20
     assert [result for _, result in work.in_order(amounts, run, 4)] == amounts
-    assert most <= 100
+    assert most == 100
 
 
 def test_one_failure_ends_the_work_in_its_turn():
@@ -461,11 +462,10 @@ def test_one_failure_ends_the_work_in_its_turn():
             raise ValueError("three")
         return number
 
-    done = []
+    results = work.in_order(range(100), run, 1)
+    assert [next(results)[1] for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
-        for _, result in work.in_order(range(100), run, 1):
-            done.append(result)  # noqa: PERF401 - keeps what came before the failure
-    assert done == [0, 1, 2]
+        next(results)
     assert max(began) < 10
 
 

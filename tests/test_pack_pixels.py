@@ -120,7 +120,7 @@ def test_webp_follows_how_it_was_compressed_where_it_is_not_taken(tmp_path, save
 
 def test_an_accepted_webp_that_must_be_turned_says_why_it_is_no_webp_any_more(tmp_path):
     _, file, _ = pack_one(tmp_path, "a.webp", encoded(quarters(), "WEBP", exif=exif(8)))
-    assert [(c.what, c.why) for c in file.changes][0] == ("WebP to JPEG", "its pixels had to change")
+    assert (file.changes[0].what, file.changes[0].why) == ("WebP to JPEG", "its pixels had to change")
 
 
 def test_a_wide_gamut_profile_is_converted_and_taken_out(tmp_path):

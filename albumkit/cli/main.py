@@ -68,7 +68,7 @@ def run() -> NoReturn:
     # of the time.
     gc.set_threshold(100_000, 20, 20)
     try:
-        code = main.main(standalone_mode=False)
+        code = main.main(prog_name="albumkit", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)

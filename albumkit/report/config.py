@@ -142,7 +142,7 @@ def config_lines(shown: ConfigView, width: int) -> list[Text]:
     for title, members in sections:
         lines += [Text(), Text(title, "bold"), *aligned([_line(row) for row in members], width, column)]
     if shown.unknown:
-        reason = f"   {settings.trainer.id} has no such knob"
+        reason = "   this trainer has no such knob"
         lines += [Text(), Text.assemble(("unknown", "bold red"), (reason, "dim"))]
         lines += aligned([_line(row) for row in shown.unknown], width, column)
     if opened.config.ignores:
@@ -185,6 +185,8 @@ def _draw(row: Line, width: int, left: int) -> list[Text]:
     right = cell_len(row.aside)
     if longest + 2 + right > room:  # not on one line: the aside keeps a third, and the longer one folds
         right = min(right, max(room - longest - 2, room // 3, min(24, room // 2)))
+        spare = room - 2 - max(map(cell_len, row.value.split()), default=0)
+        right = spare if 12 <= spare < right else right  # rather than break a trainer's id
     values = [part for line in row.value.split("\n") for part in _fold(line, room - right - 2)]
     asides = _fold(row.aside, right)
     edge = width - max(map(cell_len, asides))
