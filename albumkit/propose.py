@@ -6,11 +6,14 @@ it stands in nearly all captions and does not look like an ordinary word of any 
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from albumkit.phrases import find_phrase
 
 #: A trigger stands in at least this share of the captions; a few may have been forgotten.
 NEARLY_ALL = 0.8
@@ -134,7 +137,7 @@ def propose_class_phrase(
     """
     if not trigger or not trigger.strip():
         return None
-    find = _finder(trigger)
+    find = functools.partial(find_phrase, trigger)
     runs = [_run_after(text, match.end()) for text in captions if (match := find(text))]
     if not runs:
         named = _folder_words(folders)
@@ -174,7 +177,7 @@ def propose_kind(
         return Proposal("subject", "no captions say otherwise")
     if class_phrase and class_phrase.casefold() in _STYLE_WORDS:
         return Proposal("style", f'captions say "{trigger} {class_phrase}"')
-    find = _finder(trigger) if trigger and trigger.strip() else None
+    find = functools.partial(find_phrase, trigger) if trigger and trigger.strip() else None
     beside = sum(_speaks_of_style(text, find) for text in texts)
     if beside > len(texts) / 2:
         where = f"beside {trigger}" if find else "in it"
@@ -295,16 +298,6 @@ def _name_trigger(
     if len(common) != 1 or len(texts) < 3 or others > len(texts) / 5:
         return None
     return Proposal(inner[common[0]], _share(counts[common[0]], len(texts)))
-
-
-def _finder(trigger: str) -> Callable[[str], re.Match[str] | None]:
-    """Finds the trigger as whole words in any case; a CJK letter may follow at once."""
-    parts = unicodedata.normalize("NFC", trigger).split()
-    pattern = r"\s+".join(re.escape(part) for part in parts)
-    ascii_only = trigger.isascii()
-    edge = r"[A-Za-z0-9_]" if ascii_only else r"\w"
-    compiled = re.compile(rf"(?<!{edge}){pattern}(?!{edge})", re.IGNORECASE)
-    return lambda text: compiled.search(unicodedata.normalize("NFC", text))
 
 
 def _run_after(text: str, end: int) -> list[str]:

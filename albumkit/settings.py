@@ -106,7 +106,7 @@ def resolve(
         runtimes=config.use.runtime,
         prompts=config.use.prompts,
         knobs={name: value for name, value in knobs.items() if value is not None},
-        unknown={name: value for name, value in written.items() if name not in knobs},
+        unknown={n: v for n, v in written.items() if n not in knobs and n != chosen.archive.knob},
     )
 
 

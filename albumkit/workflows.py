@@ -151,7 +151,7 @@ class Refused(PackRefused):
 
 def archive_path(opened: OpenAlbum, out: Path | None) -> Path:
     """NAME.zip in the working folder; never inside the album, where it would become a part of it."""
-    name = f"{opened.album.name}.zip"
+    name = f"{opened.album.name}.zip" if opened.path.is_dir() else f"{opened.album.name}-packed.zip"
     if out is None:
         here, album = Path.cwd().resolve(), opened.path.resolve()
         inside = album.is_dir() and (here == album or album in here.parents)

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import ExifTags, Image
 
 from albumkit.opening import open_album
@@ -155,6 +156,14 @@ def put(folder: Path, files: dict[str, bytes | str]) -> Path:
     return folder
 
 
+def link(path: Path, target: Path) -> None:
+    """A symbolic link, where the system lets us make one."""
+    try:
+        path.symlink_to(target)
+    except OSError:
+        pytest.skip("no symbolic links here")
+
+
 def as_zip(file: Path, files: dict[str, bytes | str]) -> Path:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -189,3 +198,26 @@ def pack_one(
     made = pack(album, folder / "made.zip", trainer, **how)
     (file,) = made.files
     return members(made.archive)[file.name], file, file.name
+
+
+def picture(number: int = 0, kind: str = "JPEG", **save: Any) -> bytes:
+    """No two numbers give the same bytes."""
+    shade = (number * 37 % 256, number * 11 % 256, number // 7 % 256)
+    return encoded(Image.new("RGB", (40, 30), shade), kind, **save)
+
+
+def varied(folder: Path) -> Path:
+    """Everything that makes pack work: formats, turns, profiles, captions of all kinds, folders."""
+    files: dict[str, bytes | str] = {"album.toml": '[album]\nkind = "subject"\ntrigger_phrase = "TOK"\n'}
+    for number in range(12):
+        kind, ending = [("JPEG", "JPG"), ("PNG", "png"), ("BMP", "bmp"), ("WEBP", "webp")][number % 4]
+        save = {"exif": exif(number % 8 + 1, location=True)} if kind != "BMP" else {}
+        files[f"n{number % 3}/IMG {number}.{ending}"] = picture(number, kind, **save)
+        files[f"n{number % 3}/IMG {number}.txt"] = f"TOK number {number}"
+    return put(folder, files)
+
+
+def triggered(folder: Path, **files: str) -> Path:
+    toml = '[album]\ntrigger_phrase = "TOK"\n[train.local]\nbase = "b"\n'
+    toml += 'default_caption = "a photo of [trigger]"\n'
+    return put(folder, {"album.toml": toml, "a.jpg": picture(1), "b.jpg": picture(2), **files})

@@ -239,12 +239,20 @@ def test_deletion_that_is_not_committed_does_not_count(albums, commit):
     assert not (albums / "cat" / "IMG_3.txt").exists()
 
 
-def test_commit_all_is_judged_by_the_index_of_that_commit(albums, commit):
-    """``commit -a`` and ``commit FILE`` hand their own index to the hook."""
+def test_commit_all_takes_deletions_along(albums, commit):
     (albums / "cat" / "IMG_3.txt").unlink()
-    code, said = commit(albums, "-a")
+    code, said = commit(albums, "--all")
     assert code == 1
     assert "IMG_3" in said
+
+
+def test_commit_of_one_file_is_judged_by_the_index_of_that_commit(albums, commit):
+    """git hands the hook another index than the repository's own, in which more is staged."""
+    git(albums, "rm", "-q", "cat/IMG_3.txt")
+    (albums / "dog" / "IMG_0.txt").write_text("a photo of TOK wooden dog by the sea\n")
+    code, said = commit(albums, "dog/IMG_0.txt")
+    assert code == 0, said
+    assert git(albums, "diff", "--cached", "--name-only") == "cat/IMG_3.txt"
 
 
 def test_commit_in_a_worktree(albums, commit, tmp_path):

@@ -20,7 +20,7 @@ from albumkit.facts import FactCache, Measured, NotDecoded, Unmeasured
 from albumkit.facts import cache as cache_module
 from albumkit.facts import measure as measure_module
 from albumkit.facts.cache import RACY_NS, VERSION
-from albumkit.facts.measure import _Budget, lfs_include
+from albumkit.facts.measure import _Budget
 from albumkit.images import decode_error
 from albumkit.workflows import lint_paths
 
@@ -523,13 +523,13 @@ def test_captions_and_metadata_may_be_pointers_too(repository):
 def test_the_include_pattern_is_relative_to_the_top_of_the_repository(tmp_path, folder, pattern):
     (tmp_path / ".git").mkdir()
     (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-    assert lfs_include(read_album(tmp_path / folder)) == pattern
+    assert read_album(tmp_path / folder).lfs_include == pattern
 
 
 def test_a_worktree_has_a_file_for_its_git_folder(tmp_path):
     (tmp_path / ".git").write_text("gitdir: /somewhere/else\n")
     (tmp_path / "cat").mkdir()
-    assert lfs_include(read_album(tmp_path / "cat")) == "cat/**"
+    assert read_album(tmp_path / "cat").lfs_include == "cat/**"
 
 
 @pytest.mark.parametrize(

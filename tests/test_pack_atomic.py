@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pack_pictures import encoded, exif, members, pack, put, quarters
+from pack_pictures import encoded, exif, link, members, pack, put, quarters
 from PIL import Image
 
 from albumkit.errors import PackRefused
@@ -133,7 +133,10 @@ def flip(where: bytes, by: int) -> object:
         flip(b"\xff\xd8\xff", 200),  # a byte of a picture: the CRC tells
         flip(b"PK\x01\x02", 46),  # a name in the directory
         lambda path: path.write_bytes(path.read_bytes()[:100]),
-        lambda path: path.unlink(),
+        pytest.param(
+            lambda path: path.unlink(),
+            marks=pytest.mark.skipif(os.name == "nt", reason="no open file can be deleted there"),
+        ),
     ],
 )
 def test_an_archive_that_does_not_read_back_changes_nothing(packed, monkeypatch, action):
@@ -228,10 +231,11 @@ def test_links_stay_links_and_modes_stay(tmp_path):
     album = small_album(tmp_path / "cat", 10)
     pack(album, real / "stored.zip")
     (real / "stored.zip").chmod(0o640)
-    (out / "cat.zip").symlink_to(real / "stored.zip")
+    mode = (real / "stored.zip").stat().st_mode
+    link(out / "cat.zip", real / "stored.zip")
     pack(small_album(tmp_path / "cat", 99), out / "cat.zip")
     assert (out / "cat.zip").is_symlink()
-    assert (real / "stored.zip").stat().st_mode & 0o777 == 0o640
+    assert (real / "stored.zip").stat().st_mode == mode
     assert members(out / "cat.zip")["a.jpg"] == (album / "a.jpg").read_bytes()
     assert sorted(os.listdir(out)) == NAMES
 

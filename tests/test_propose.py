@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from albumkit.phrases import find_phrase
 from albumkit.propose import propose_class_phrase, propose_kind, propose_trigger
 
 COOKIE_BOX = [
@@ -152,3 +153,16 @@ def test_files_decide_on_edit_and_video() -> None:
 def test_style_without_a_trigger() -> None:
     captions = ["a lake in the style of an old map", "a road in the style of an old map"]
     assert propose_kind(captions, None, None, "subject").value == "style"
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        pytest.param("一张TOK猫的照片", id="no blank behind it"),
+        pytest.param("a zoe\u0308_tok vase", id="decomposed letters"),
+    ],
+)
+def test_lint_finds_the_trigger_that_init_proposes(caption: str) -> None:
+    proposal = propose_trigger([caption])
+    assert proposal is not None
+    assert find_phrase(proposal.value, caption)

@@ -160,3 +160,8 @@ def test_a_misspelt_trainer_is_an_error_with_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
         settle('[album]\n[train]\ntrainer = "locall"')
     assert caught.value.message.startswith("album.toml line 3: There is no trainer named locall.")
+
+
+def test_the_archive_knob_is_not_foreign() -> None:
+    """The trainer does have it; pack fills it in."""
+    assert "image_data_url" not in settle('[train]\nimage_data_url = "https://example.org/a.zip"').unknown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,20 @@ class Album:
     def media(self) -> tuple[MediaFile, ...]:
         """Every picture and clip, example by example."""
         return tuple(media for example in self.examples for media in example.media)
+
+    @property
+    def lfs_include(self) -> str:
+        """The pattern for ``git lfs pull --include``: the album's folder as the repository's top sees it.
+
+        A comma would start a second pattern, and quotes, brackets and the like mean something to git or to a
+        shell: ``?`` stands for each of them.
+        """
+        here = self.location.resolve()
+        for folder in (here, *here.parents):
+            if (folder / ".git").exists():
+                inside = here.relative_to(folder).as_posix()
+                return "*" if inside == "." else re.sub(r"""[\[\]*?{},"'`$!\\]""", "?", inside) + "/**"
+        return "*"
 
     def caption(self, example: Example) -> Caption | None:
         """The caption of an example, read once; None when it has none.

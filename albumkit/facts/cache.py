@@ -154,6 +154,9 @@ class FactCache:
             self._db.close()
         self._db = None
 
+    def __del__(self) -> None:
+        self.close()  # an open connection that is dropped makes Python 3.13 complain
+
 
 def _key(folder: str) -> str:
     """The folder as text that SQLite takes: a name that is not UTF-8 (Linux allows any bytes) spelt out."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 
 from albumkit.album import Album, Caption, Example
 from albumkit.facts import album as _album  # noqa: F401 - registered first
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
+from albumkit.phrases import find_phrase
 from albumkit.settings import Settings
 from albumkit.trainers import Trainer
 
@@ -118,7 +118,7 @@ def trigger_found(caption_text: str, trigger: str, trainer: Trainer) -> TriggerF
         raise NotApplicable("this trainer puts the trigger before every caption itself")
     if policy == "unstated":
         raise Unmeasured("this trainer does not say what it does with the trigger")
-    if PLACEHOLDER in caption_text.casefold() or whole_words(trigger).search(caption_text):
+    if PLACEHOLDER in caption_text.casefold() or find_phrase(trigger, caption_text):
         return TriggerFound("present")
     misspelt = _near_miss(caption_text, trigger.casefold())
     return TriggerFound("misspelt", misspelt) if misspelt else TriggerFound("absent")
@@ -153,12 +153,6 @@ def caption_twins(example: Example, same_caption: dict[str, tuple[str, ...]]) ->
 def caption_twin_count(caption_twins: tuple[str, ...]) -> int:
     """How many other examples have the same caption."""
     return len(caption_twins)
-
-
-@functools.lru_cache(64)
-def whole_words(phrase: str) -> re.Pattern[str]:
-    words = r"\s+".join(re.escape(word) for word in phrase.split())
-    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
 def _near_miss(text: str, phrase: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import threading
 import time
 import zlib
@@ -246,7 +245,7 @@ class Measured:
                     self._headers[media.path] = header
 
     def _lfs_remedy(self) -> str:
-        return f'Git LFS pointer; run: git lfs pull --include "{lfs_include(self.album)}"'
+        return f'Git LFS pointer; run: git lfs pull --include "{self.album.lfs_include}"'
 
 
 def _probed_header(stream: BinaryIO, size: int) -> Header:
@@ -278,20 +277,6 @@ def _digest(stream: BinaryIO) -> str:
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def lfs_include(album: Album) -> str:
-    """The pattern for ``git lfs pull --include``: the album's folder as the repository's top sees it.
-
-    A comma would start a second pattern, and quotes, brackets and the like mean something to git or to a
-    shell: ``?`` stands for each of them.
-    """
-    here = album.location.resolve()
-    for folder in (here, *here.parents):
-        if (folder / ".git").exists():
-            inside = here.relative_to(folder).as_posix()
-            return "*" if inside == "." else re.sub(r"""[\[\]*?{},"'`$!\\]""", "?", inside) + "/**"
-    return "*"
 
 
 class _Budget:

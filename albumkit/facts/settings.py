@@ -11,6 +11,7 @@ from albumkit.album import Album
 from albumkit.errors import nearest
 from albumkit.facts import caption as _caption
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
+from albumkit.phrases import find_phrase
 from albumkit.settings import Settings, Value
 from albumkit.trainers import Knob, Trainer, all_knob_names
 
@@ -76,7 +77,7 @@ def default_caption_has_trigger(default_caption: str, trigger: str, uncaptioned:
     """Whether the stand-in caption holds the trigger; not applicable while every example has its own."""
     if not uncaptioned:
         raise NotApplicable("every example has a caption")
-    return _caption.whole_words(trigger).search(default_caption) is not None
+    return find_phrase(trigger, default_caption) is not None
 
 
 @fact("settings")
@@ -123,11 +124,10 @@ def deaf_trigger_knob(trainer: Trainer) -> str:
 def captions_without_trigger(album: Album, trigger: str) -> int:
     """Captions in which the trigger, or its placeholder, does not stand."""
     texts = (album.caption(example) for example in album.examples)
-    words = _caption.whole_words(trigger)
     return sum(
         1
         for c in texts
-        if c and c.text and not words.search(c.text) and _caption.PLACEHOLDER not in c.text.casefold()
+        if c and c.text and not find_phrase(trigger, c.text) and _caption.PLACEHOLDER not in c.text.casefold()
     )
 
 

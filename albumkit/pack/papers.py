@@ -121,17 +121,23 @@ def manifest(
 def request(
     album: Album, settings: Settings, files: Sequence[PackedFile], archive: Mapping[str, Any], bill: Bill
 ) -> dict[str, Any]:
-    """What to send to the trainer; ``input`` holds its own knob names and nothing else."""
+    """What to send to the trainer; ``input`` holds its own knob names and nothing else.
+
+    Defaults stay out of it: the service applies its own, and what is published about them may lag behind.
+    """
     trainer = settings.trainer
     name = archive["name"]
     knob = trainer.knob(trainer.archive.knob) if trainer.archive.knob else None
-    values = {key: _sent(value.value, settings) for key, value in settings.knobs.items() if value.value != ""}
+    given = {key: value for key, value in settings.knobs.items() if value.value != ""}
+    values = {k: _sent(v.value, settings) for k, v in given.items() if v.origin != "trainer default"}
+    defaults = {k: v.value for k, v in given.items() if v.origin == "trainer default"}
     body: dict[str, Any] = {knob.own_name: f"<URL of {name} after upload>"} if knob else {}
     body.update(trainer.request(values))
     return {
         "schema": REQUEST_SCHEMA,
         "endpoint": trainer.id,
         "input": body,
+        "defaults": trainer.request(defaults),
         "archive": dict(archive),
         "steps": bill.steps,
         "examples": len(album.examples),

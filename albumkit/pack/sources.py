@@ -84,15 +84,5 @@ def lfs_refusal(album: Album, paths: list[str]) -> PackRefused:
     if not isinstance(album.source, FolderSource):
         remedy = "The zip was made before git lfs pull; fetch the files and make it again."
     else:
-        remedy = f'git lfs pull --include "{lfs_include(album)}"'
+        remedy = f'git lfs pull --include "{album.lfs_include}"'
     return refuse_files("Git LFS has not fetched these files yet", [(path, "") for path in paths], remedy)
-
-
-def lfs_include(album: Album) -> str:
-    """The pattern for ``git lfs pull --include``: the album's folder as the repository's root sees it."""
-    here = album.location.resolve()
-    for folder in (here, *here.parents):
-        if (folder / ".git").exists():
-            inside = here.relative_to(folder).as_posix()
-            return "*" if inside == "." else f"{inside}/**"
-    return "*"
