@@ -62,7 +62,7 @@ def _take_the_name(temporary: Path, target: Path, path: Path) -> None:
         temporary.replace(target)
     except OSError as error:
         raise _unwritten(path, error) from error
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _unwritten(path: Path, error: OSError) -> AlbumkitError:
@@ -75,7 +75,7 @@ def write_whole(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put the new name itself on the disk. Windows cannot open folders, some network drives cannot sync."""
     if os.name == "nt":
         return

@@ -17,6 +17,8 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 #: Formats that start programs, are vector graphics or containers of neither pictures nor pixels.
 _NEVER = frozenset({"EPS", "PDF", "WMF", "EMF", "MPEG", "HDF5", "GRIB", "BUFR", "FPX", "MIC"})
+#: Formats as people call them, where Pillow's name is not that.
+FORMAT_NAMES = {"HEIF": "HEIC", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _BOMB_PIXELS = re.compile(r"\((\d+) pixels\)")
 _ORIENTATION = ExifTags.Base.Orientation.value

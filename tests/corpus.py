@@ -1,4 +1,4 @@
-"""Broken pictures, made here: every format cut at several points, lies in headers, noise with an ending.
+"""Files made here: albums of one-byte files, and broken pictures of every format, cut, lying or noise.
 
 Nothing is random between runs: seeds are fixed. ``build`` fills a folder and says what is what.
 """
@@ -97,3 +97,16 @@ def build(folder: Path) -> tuple[list[str], list[str]]:
     for name, data in {**broken, **good}.items():
         (folder / name).write_bytes(data)
     return sorted(broken), sorted(good)
+
+
+def fill(folder: Path, *names: str, **texts: str) -> Path:
+    """One-byte files, and text files given as ``name_txt="..."``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    for name, text in texts.items():
+        stem, _, ending = name.rpartition("_")
+        (folder / f"{stem}.{ending}").write_bytes(text.encode())
+    return folder

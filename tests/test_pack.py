@@ -33,7 +33,7 @@ from pack_pictures import (
 )
 from PIL import Image
 
-from albumkit.pack import work
+from albumkit import parallel
 
 FAST = "fal-ai/flux-lora-fast-training"
 PORTRAIT = "fal-ai/flux-lora-portrait-trainer"
@@ -305,7 +305,7 @@ def test_progress_counts_pictures(tmp_path):
 
 
 def test_few_pixels_at_a_time_and_results_in_order():
-    budget, lock, inside, most = work.Budget(100), threading.Lock(), 0, 0
+    budget, lock, inside, most = parallel.Budget(100), threading.Lock(), 0, 0
 
     def run(amount: int) -> int:
         nonlocal inside, most
@@ -319,7 +319,7 @@ def test_few_pixels_at_a_time_and_results_in_order():
         return amount
 
     amounts = [60, 60, 500, 1, 99, 100, 0] * 20
-    assert [result for _, result in work.in_order(amounts, run, 4)] == amounts
+    assert [result for _, result in parallel.in_order(amounts, run, 4)] == amounts
     assert most == 100
 
 
@@ -332,7 +332,7 @@ def test_one_failure_ends_the_work_in_its_turn():
             raise ValueError("three")
         return number
 
-    results = work.in_order(range(100), run, 1)
+    results = parallel.in_order(range(100), run, 1)
     assert [next(results)[1] for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(results)

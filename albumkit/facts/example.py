@@ -8,11 +8,10 @@ from albumkit.album import MediaFile
 from albumkit.facts import album as _album  # noqa: F401 - registered first
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
-from albumkit.images import Header
+from albumkit.images import FORMAT_NAMES, Header
 from albumkit.settings import Settings
 from albumkit.trainers import Trainer
 
-_FORMAT_NAMES = {"HEIF": "HEIC", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 _TURNS = {
     2: "mirrored",
     3: "upside down",
@@ -88,7 +87,7 @@ def media_format(media: MediaFile, measured: Measured) -> str:
 @fact("example", cost="header")
 def format_name(media_format: str) -> str:
     """The format as people call it."""
-    return _FORMAT_NAMES.get(media_format, media_format)
+    return FORMAT_NAMES.get(media_format, media_format)
 
 
 @fact("example")
@@ -97,7 +96,7 @@ def accepted_formats(media: MediaFile, trainer: Trainer) -> str:
     taken = trainer.media.images if media.media == "image" else trainer.media.clips
     if taken is None:
         return "no pictures" if media.media == "image" else "no clips"
-    names = [_FORMAT_NAMES.get(name, name) for name in taken.formats]
+    names = [FORMAT_NAMES.get(name, name) for name in taken.formats]
     return ", ".join(names) + (" (assumed)" if taken.assumed else "")
 
 

@@ -1,7 +1,7 @@
 """Measuring many files: lazy, parallel, cached.
 
 Headers are read in one thread (Python's lock allows no more), pixels in one thread a core with at most
-``MEGAPIXELS_AT_ONCE`` being decoded at any moment. What went wrong with the drive rather than with the
+``MOST_PIXELS`` being decoded at any moment. What went wrong with the drive rather than with the
 file (it vanished, permission denied, no memory) is told but never kept: it may be mended by the next run.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable
@@ -26,8 +25,8 @@ from albumkit.errors import MissingExtra
 from albumkit.facts.cache import FactCache
 from albumkit.facts.registry import NotDecoded, Unmeasured
 from albumkit.images import Header, decode_error, read_header, reason_of
+from albumkit.parallel import MOST_PIXELS, Budget
 
-MEGAPIXELS_AT_ONCE = 64
 _PROBE_BYTES = 4096
 Progress = Callable[[int, int], None]
 
@@ -152,7 +151,7 @@ class Measured:
             known = self._hashes.get(one.path) in self._decoded
             if not (header.error or not header.width or known or _too_large(one.entry, header)):
                 work.append(one)
-        budget = _Budget(MEGAPIXELS_AT_ONCE * 1_000_000)
+        budget = Budget(MOST_PIXELS)
         done = 0
 
         def one_picture(media: MediaFile) -> None:
@@ -267,8 +266,8 @@ def _too_large(entry: Entry, header: Header) -> str:
     """Why a picture is not decoded, or "". JPEG is let through: it is decoded at an eighth of its size."""
     if entry.size > LARGEST_MEMBER:
         return f"a file of {entry.size / (1 << 30):.1f} GiB: decoded here only up to 1 GiB"
-    if header.pixels > MEGAPIXELS_AT_ONCE * 1_000_000 and header.format != "JPEG":
-        return f"{header.pixels // 1_000_000} megapixels: decoded here only up to {MEGAPIXELS_AT_ONCE}"
+    if header.pixels > MOST_PIXELS and header.format != "JPEG":
+        return f"{header.pixels // 1_000_000} megapixels: decoded here only up to {MOST_PIXELS // 1_000_000}"
     return ""
 
 
@@ -277,35 +276,3 @@ def _digest(stream: BinaryIO) -> str:
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-class _Budget:
-    """A bound on pixels in flight; one item larger than the whole bound still goes through alone."""
-
-    def __init__(self, size: int) -> None:
-        self._size = self._free = size
-        self._changed = threading.Condition()
-
-    def take(self, amount: int) -> _Taken:
-        amount = min(amount, self._size)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= amount)
-            self._free -= amount
-        return _Taken(self, amount)
-
-    def give(self, amount: int) -> None:
-        with self._changed:
-            self._free += amount
-            self._changed.notify_all()
-
-
-@dataclass
-class _Taken:
-    budget: _Budget
-    amount: int
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self.budget.give(self.amount)

@@ -21,9 +21,8 @@ from albumkit.pack.papers import Bill, album_hash, bill_of, manifest, request, t
 from albumkit.pack.pixels import make_mask, make_picture
 from albumkit.pack.plan import Item, Plan, make_plan
 from albumkit.pack.publish import Publication, beside
-from albumkit.pack.recipe import MOST_PIXELS
 from albumkit.pack.sources import check_unchanged, read_chunks, read_entry, sha256
-from albumkit.pack.work import Budget, in_order
+from albumkit.parallel import MOST_PIXELS, Budget, in_order
 from albumkit.settings import Settings
 
 __all__ = ["Change", "Pack", "PackedFile", "Progress", "write_pack"]

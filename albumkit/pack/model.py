@@ -13,9 +13,6 @@ from albumkit.errors import PackRefused
 #: (pictures and clips written, of how many)
 Progress = Callable[[int, int], None]
 
-#: Formats as people call them, where Pillow's name is not that.
-FORMAT_NAMES = {"HEIF": "HEIC", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
-
 
 class Unpackable(Exception):
     """One file cannot go into the archive; the text says why, without naming the file."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from albumkit.atomic import sync_folder
 from albumkit.errors import PackRefused
 from albumkit.pack.archive import is_ours
 
@@ -138,7 +139,7 @@ class Publication:
                     f"{self.archive.target.name} is written, but {name} could not be replaced: {reason}.",
                     f"Close what holds {name} open and pack again.",
                 ) from error
-        _sync_folder(self.archive.target.parent)
+        sync_folder(self.archive.target.parent)
 
     def _discard(self) -> None:
         for partial in self._open:
@@ -221,17 +222,3 @@ def _schema_of(path: Path) -> str:
     except (OSError, ValueError, RecursionError):
         return ""
     return str(document.get("schema", "")) if isinstance(document, dict) else ""
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the new names themselves on the disk. Windows cannot open folders, some network drives cannot
-    sync one.
-    """
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

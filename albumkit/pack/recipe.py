@@ -10,13 +10,12 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from albumkit.album.names import known_reason
-from albumkit.images import Header, open_image, read_header, reason_of
+from albumkit.images import FORMAT_NAMES, Header, open_image, read_header, reason_of
 from albumkit.pack.colour import SRGB, Profile, judge_profile
-from albumkit.pack.model import FORMAT_NAMES, Change, Unpackable
+from albumkit.pack.model import Change, Unpackable
 from albumkit.pack.strip import STRIPPABLE, Irregular, png_chunks, strip_metadata, webp_chunks
+from albumkit.parallel import MOST_PIXELS
 
-#: No more pixels than this are ever decoded at one time.
-MOST_PIXELS = 64_000_000
 #: How far a mask's proportions may be from its picture's before scaling it would be a guess.
 _SAME_SHAPE = 0.02
 #: Encoders that throw detail away; what they made is kept as JPEG, everything else as PNG.

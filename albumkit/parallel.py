@@ -9,6 +9,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+#: Pixels that may be decoded at the same time, by lint as by pack: 256 MB as RGBA.
+MOST_PIXELS = 64_000_000
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -44,7 +47,7 @@ def in_order(
     exception of ``run`` is raised in its turn; what has not begun by then never does.
     """
     waiting: deque[tuple[Task, Future[Result]]] = deque()
-    with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="pack") as pool:
+    with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="albumkit") as pool:
         try:
             for task in tasks:
                 waiting.append((task, pool.submit(run, task)))
