@@ -15,7 +15,7 @@ from PIL import Image
 from albumkit.album import read_album
 from albumkit.facts import FactCache, Measured, NotDecoded, Unmeasured
 from albumkit.facts import measure as measure_module
-from albumkit.facts.measure import _Budget
+from albumkit.parallel import Budget
 from albumkit.workflows import lint_paths
 
 
@@ -112,13 +112,13 @@ def test_a_file_that_changes_on_the_way_keeps_header_and_pixels_together(album):
 
 
 def test_a_picture_beyond_the_bound_is_skipped_with_its_size(tmp_path, monkeypatch, make_picture):
-    monkeypatch.setattr(measure_module, "MEGAPIXELS_AT_ONCE", 0.002)
+    monkeypatch.setattr(measure_module, "MOST_PIXELS", 2000)
     make_picture(tmp_path / "large.png", (64, 48))
     make_picture(tmp_path / "small.png", (20, 20))
     make_picture(tmp_path / "large.jpg", (64, 48))
     (result,) = lint_paths([tmp_path], cache=FactCache.none()).albums
     skipped = {s.path: s.reason for s in result.skipped if s.rule == "example/truncated"}
-    assert skipped == {"large.png": "0 megapixels: decoded here only up to 0.002"}
+    assert skipped == {"large.png": "0 megapixels: decoded here only up to 0"}
 
 
 def test_a_file_of_gigabytes_is_not_read_into_memory(tmp_path, monkeypatch, make_picture):
@@ -135,14 +135,14 @@ def test_what_each_picture_takes_of_the_bound(album, monkeypatch, make_picture):
     make_picture(album / "q.jpg", (640, 480))
     make_picture(album / "r.png", (640, 480))
     taken = []
-    real = _Budget.take
-    monkeypatch.setattr(_Budget, "take", lambda self, amount: taken.append(amount) or real(self, amount))
+    real = Budget.take
+    monkeypatch.setattr(Budget, "take", lambda self, amount: taken.append(amount) or real(self, amount))
     measure(album, FactCache.none())
     assert sorted(taken) == [48] * 4 + [4800, 307_200, 307_200]
 
 
 def test_the_bound_is_never_passed():
-    budget = _Budget(100)
+    budget = Budget(100)
     dice = random.Random(3)
     amounts = [dice.randint(1, 60) for _ in range(150)] + [100, 250, 1000]
     dice.shuffle(amounts)
@@ -177,7 +177,7 @@ def test_the_bound_is_never_passed():
 
 
 def test_the_bound_is_given_back_after_a_failure():
-    budget = _Budget(10)
+    budget = Budget(10)
 
     def fail() -> None:
         with budget.take(10):
