@@ -43,6 +43,8 @@ def read_clip_header(stream: BinaryIO) -> ClipHeader:
             if not container.streams.video:
                 return ClipHeader(error="holds no video")
             video = container.streams.video[0]
+            if video.codec_context is None:  # PyAV has no decoder for it
+                return ClipHeader(error="its video codec is not known here")
             seconds = float(container.duration or 0) / av.time_base
             return ClipHeader(
                 codec=video.codec_context.name,

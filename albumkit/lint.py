@@ -145,6 +145,9 @@ def lint(
         table = run.table(scope)
         for rule in scoped:
             run.judge(rule, table, severities.get(rule.id, rule.severity))
+    for link in opened.album.source.skipped_links:
+        reason = "a link to a folder, which is not followed"
+        run.result.skipped.append(Skipped(run.result.album, "album/unreadable", "error", link, reason))
     run.result.findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.rule, f.path, f.line or 0))
     return run.result
 

@@ -91,3 +91,11 @@ def test_without_pyav_the_install_line_is_named(tmp_path, monkeypatch):
     result = lint_paths([tmp_path / "v"], cache=FactCache.none()).albums[0]
     reasons = [s.reason for s in result.skipped if s.rule == "clip/unreadable"]
     assert reasons == ['Reading clips needs the package av. Install it: pip install "albumkit[video]"']
+
+
+def test_an_unknown_codec_is_a_reason(tmp_path):
+    make_clip(tmp_path / "a.avi")
+    data = (tmp_path / "a.avi").read_bytes()
+    assert b"FMP4" in data
+    broken = data.replace(b"FMP4", b"\xff\xfe\xfd\xfc")
+    assert read_clip_header(io.BytesIO(broken)).error == "its video codec is not known here"

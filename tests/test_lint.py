@@ -397,3 +397,26 @@ def test_explain_prints_the_page_and_knows_error_texts(tmp_path):
     assert "cannot identify image file 'a.jpg'" in hit.stdout
     (tmp_path / "log.txt").write_text("all is well")
     assert albumkit("explain", "--log", "log.txt", cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names")
+def test_names_cannot_steer_the_terminal(album):
+    """A file name may hold an escape sequence or turn the direction of writing around."""
+    picture(album / "a\x1b[31m\u202egpj.exe.jpg", 7)
+    done = albumkit("lint", "cat", cwd=album.parent)
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "a\\x1b[31m\\u202egpj.exe" in done.stdout
+
+
+def test_a_link_to_a_folder_is_told(album):
+    (album.parent / "more").mkdir()
+    try:
+        (album / "linked").symlink_to(album.parent / "more", target_is_directory=True)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    result = check(album)
+    assert [(s.path, s.reason) for s in result.skipped] == [
+        ("linked", "a link to a folder, which is not followed")
+    ]
+    assert [result.fails(strict) for strict in (False, True)] == [False, True]

@@ -31,6 +31,8 @@ _MOST_NAMES = 6
 def lint_lines(report: LintReport, *, width: int = 80, verbose: bool = False) -> list[Text]:
     """The whole report. Of several albums, those without anything to say get one line each."""
     width = max(40, min(width, 100))
+    if not report.albums:
+        return [Text("no album here: git holds no picture, clip or album.toml below this folder")]
     lines: list[Text] = []
     quiet = [a for a in report.albums if len(report.albums) > 1 and not _speaks(a, verbose)]
     for album in report.albums:
