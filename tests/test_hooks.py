@@ -175,7 +175,7 @@ def test_good_commit_passes(albums, commit):
     (albums / "cat" / "IMG_0.txt").write_text("a photo of TOK ceramic cat in the grass\n")
     code, said = commit(albums, "--all")
     assert code == 0, said
-    assert said.startswith("no album here: git holds no picture")
+    assert "0 errors, 0 warnings" in said
     assert "2 albums, 20 pictures" in said
 
 
@@ -307,7 +307,7 @@ def test_repository_without_album_passes(repository):
     assert judged() == {}
     code, said = cli("lint", "--tracked", cwd=repository)
     assert code == 0
-    assert "0 errors, 0 warnings" in said
+    assert said.startswith("no album here: git holds no picture")
 
 
 def test_empty_repository_passes(repository):

@@ -6,12 +6,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from albums import KLEIN, good_album, picture, set_in
 
 from albumkit.errors import ConfigError, UnknownName, UsageError
 from albumkit.facts import FactCache
@@ -21,29 +19,11 @@ from albumkit.workflows import lint_paths
 
 SAMPLES = Path(__file__).parent.parent / "sample_albums"
 GOLDEN = Path(__file__).parent / "golden"
-KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
-
-
-def picture(path: Path, shade: int = 0, size: tuple[int, int] = (1024, 1024)) -> None:
-    """A picture of its own bytes, large enough for every trainer."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (shade, 90, 160)).save(path, quality=80)
 
 
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
-    """Twelve good pictures with captions and settings: nothing to say about it."""
-    folder = tmp_path / "cat"
-    for number in range(12):
-        picture(folder / f"IMG_{number:02}.jpg", number * 20)
-        text = f"a photo of TOK ceramic cat on a shelf, view {number}"
-        (folder / f"IMG_{number:02}.txt").write_text(text)
-    (folder / "album.toml").write_text(
-        '[album]\nkind = "subject"\ntrigger_phrase = "TOK"\nclass_phrase = "ceramic cat"\n'
-        '[use]\nruntime = ["comfy"]\n'
-        f'[train]\ntrainer = "{KLEIN}"\nsteps = 1000\noutput_lora_format = "comfy"\n'
-    )
-    return folder
+    return good_album(tmp_path / "cat")
 
 
 def check(path: Path, **options):
@@ -56,12 +36,6 @@ def rules_of(result) -> dict[str, list[str]]:
     for finding in result.findings:
         found.setdefault(finding.rule, []).append(finding.path)
     return found
-
-
-def set_in(album: Path, old: str, new: str) -> None:
-    text = (album / "album.toml").read_text()
-    assert old in text
-    (album / "album.toml").write_text(text.replace(old, new))
 
 
 def test_a_good_album_gets_silence(album):
@@ -335,38 +309,6 @@ def test_header_cost_leaves_pixel_rules_out_but_uses_the_cache(tmp_path, album):
     assert (rules_of(again), again.left_out) == ({"example/truncated": ["IMG_03.jpg"]}, [])
 
 
-def albumkit(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-c", "from albumkit.cli.main import run; run()", *args]
-    return subprocess.run(call, cwd=cwd, capture_output=True, text=True, encoding="utf-8")
-
-
-def test_exit_codes(album):
-    assert albumkit("lint", "cat", cwd=album.parent).returncode == 0
-    (album / "IMG_03.txt").unlink()
-    assert albumkit("lint", "cat", cwd=album.parent).returncode == 1
-    assert albumkit("lint", "dog", cwd=album.parent).returncode == 2
-    assert albumkit("lint", "cat", "--trainer", "nobody", cwd=album.parent).returncode == 2
-    wrong = albumkit("lnt", cwd=album.parent)
-    assert (wrong.returncode, "The nearest is lint" in wrong.stderr) == (2, True)
-    set_in(album, "[use]", "[uze]")
-    unknown = albumkit("lint", "cat", cwd=album.parent)
-    assert unknown.returncode == 2
-    assert "cat/album.toml line 5: unknown key uze. The nearest is use." in unknown.stderr
-
-
-def test_a_bug_exits_3_and_leaves_a_log(album, tmp_path):
-    code = (
-        "import albumkit.workflows as w\nfrom albumkit.cli.main import run\n"
-        "def boom(*a, **k): raise RuntimeError('boom')\nw.lint_paths = boom\nrun()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "lint", "cat"], cwd=album.parent, capture_output=True, text=True
-    )
-    assert done.returncode == 3
-    log = Path(done.stderr.rpartition(" ")[2].strip())
-    assert "RuntimeError: boom" in log.read_text()
-
-
 def test_one_broken_album_does_not_hide_the_others(album):
     (album.parent / "broken.zip").write_bytes(b"PK nothing")
     report = lint_paths([album.parent / "broken.zip", album], cache=FactCache.none())
@@ -380,33 +322,6 @@ def test_usage_errors_of_the_api(album):
     set_in(album, KLEIN, "fal-ai/flux-2-klein-9b-trainer")
     with pytest.raises(ConfigError, match=r"album\.toml line 8: .*flux-2-klein-9b-base-trainer"):
         check(album)
-
-
-def test_explain_prints_the_page_and_knows_error_texts(tmp_path):
-    page = albumkit("explain", "caption/missing", cwd=tmp_path)
-    assert page.returncode == 0
-    assert page.stdout.startswith("# caption/missing\n")
-    listing = albumkit("explain", cwd=tmp_path)
-    assert "caption/missing" in listing.stdout
-    (tmp_path / "log.txt").write_text(
-        "job 1\nPIL.UnidentifiedImageError: cannot identify image file 'a.jpg'\n"
-    )
-    hit = albumkit("explain", "--log", "log.txt", cwd=tmp_path)
-    assert hit.returncode == 0
-    assert "example/unreadable" in hit.stdout
-    assert "cannot identify image file 'a.jpg'" in hit.stdout
-    (tmp_path / "log.txt").write_text("all is well")
-    assert albumkit("explain", "--log", "log.txt", cwd=tmp_path).returncode == 1
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names")
-def test_names_cannot_steer_the_terminal(album):
-    """A file name may hold an escape sequence or turn the direction of writing around."""
-    picture(album / "a\x1b[31m\u202egpj.exe.jpg", 7)
-    done = albumkit("lint", "cat", cwd=album.parent)
-    assert "\x1b" not in done.stdout
-    assert "\u202e" not in done.stdout
-    assert "a\\x1b[31m\\u202egpj.exe" in done.stdout
 
 
 def test_a_link_to_a_folder_is_told(album):

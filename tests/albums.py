@@ -1,0 +1,35 @@
+"""A good album that tests may spoil."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
+
+
+def picture(path: Path, shade: int = 0, size: tuple[int, int] = (1024, 1024)) -> None:
+    """A picture of its own bytes, large enough for every trainer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (shade, 90, 160)).save(path, quality=80)
+
+
+def good_album(folder: Path) -> Path:
+    """Twelve good pictures with captions and settings: nothing to say about it."""
+    for number in range(12):
+        picture(folder / f"IMG_{number:02}.jpg", number * 20)
+        text = f"a photo of TOK ceramic cat on a shelf, view {number}"
+        (folder / f"IMG_{number:02}.txt").write_text(text)
+    (folder / "album.toml").write_text(
+        '[album]\nkind = "subject"\ntrigger_phrase = "TOK"\nclass_phrase = "ceramic cat"\n'
+        '[use]\nruntime = ["comfy"]\n'
+        f'[train]\ntrainer = "{KLEIN}"\nsteps = 1000\noutput_lora_format = "comfy"\n'
+    )
+    return folder
+
+
+def set_in(album: Path, old: str, new: str) -> None:
+    text = (album / "album.toml").read_text()
+    assert old in text
+    (album / "album.toml").write_text(text.replace(old, new))
