@@ -73,6 +73,8 @@ class _Parts:
     source: Source
     entries: dict[str, Entry] = field(default_factory=dict)
     media: list[MediaFile] = field(default_factory=list)
+    #: The endings of captions that the album uses, in their order of precedence.
+    caption_endings: list[str] = field(default_factory=list)
     #: Sidecars by (composed path without ending, ending).
     captions: dict[tuple[str, str], Entry] = field(default_factory=dict)
     masks: dict[str, Entry] = field(default_factory=dict)
@@ -113,6 +115,8 @@ class _Parts:
             entry, other = (entry, other) if entry.path.endswith(ending) else (other, entry)
             self.others.append(other)
         self.captions[root, ending] = entry
+        if ending not in self.caption_endings:
+            self.caption_endings = [e for e in names.CAPTIONS if e == ending or e in self.caption_endings]
 
     def _put_mask(self, entry: Entry, owner: str, rank: int) -> None:
         """``masks/ROOT.png`` wins over ``ROOT.mask.png``, and that over ``ROOT-masklabel.png``."""
@@ -145,7 +149,7 @@ class _Parts:
         """The caption for a picture, and those it wins over: .txt, .caption, metadata by path, by root."""
         root = same_name(root)
         found = []
-        for ending in names.CAPTIONS:
+        for ending in self.caption_endings:
             entry = self.captions.get((root, ending)) or self._other_case(root, ending)
             if entry is not None:
                 self.claimed.add(entry.path)

@@ -174,7 +174,13 @@ class Table:
     def _measure(self, known: Fact) -> list[Any]:
         columns = [self.column(need) for need in known.needs]
         gaps = not self.whole(known.needs)
-        function, cells = known.function, []
+        function = known.function
+        if not gaps:
+            try:
+                return list(map(function, *columns))
+            except _STATES:
+                pass  # a cell without a value: once more, one by one
+        cells: list[Any] = []
         for values in zip(*columns, strict=True):
             state = next((v for v in values if isinstance(v, _STATES)), None) if gaps else None
             if state is None:
