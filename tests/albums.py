@@ -1,10 +1,12 @@
-"""A good album that tests may spoil."""
+"""A good album that tests may spoil, and short questions to any album."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from PIL import Image
+
+from albumkit.album import Album, Example
 
 KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
 
@@ -33,3 +35,20 @@ def set_in(album: Path, old: str, new: str) -> None:
     text = (album / "album.toml").read_text()
     assert old in text
     (album / "album.toml").write_text(text.replace(old, new))
+
+
+def paths(album: Album) -> list[str]:
+    """The paths that stand for the examples, in order."""
+    return [example.path for example in album.examples]
+
+
+def only(album: Album) -> Example:
+    """The one example of an album that must have just one."""
+    assert len(album.examples) == 1
+    return album.examples[0]
+
+
+def text_of(album: Album, index: int = 0) -> str | None:
+    """The caption of an example as it will be trained, None when it has none."""
+    caption = album.caption(album.examples[index])
+    return caption.text if caption else None

@@ -8,27 +8,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from albums import only, paths, text_of
 from corpus import fill
 
-from albumkit.album import Album, Example, MediaFile, normalise_caption, read_album
+from albumkit.album import MediaFile, normalise_caption, read_album
 from albumkit.album.names import CLIPS, PICTURES, RAW, split_name
 from albumkit.facts import FactCache
 from albumkit.workflows import lint_paths
-
-
-def paths(album: Album) -> list[str]:
-    return [example.path for example in album.examples]
-
-
-def only(album: Album) -> Example:
-    assert len(album.examples) == 1
-    return album.examples[0]
-
-
-def text_of(album: Album, index: int = 0) -> str | None:
-    caption = album.caption(album.examples[index])
-    return caption.text if caption else None
-
 
 # Pictures and clips
 

@@ -7,9 +7,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from albums import only, paths, text_of
 from corpus import fill
 
-from albumkit.album import Album, Example, read_album
+from albumkit.album import read_album
 from albumkit.album.names import Excluder
 from albumkit.errors import AlbumError
 from albumkit.facts import FactCache
@@ -17,20 +18,6 @@ from albumkit.workflows import lint_paths
 
 #: "é" in one character and in two, as macOS may store it.
 NFC, NFD = unicodedata.normalize("NFC", "caf\u00e9"), unicodedata.normalize("NFD", "caf\u00e9")
-
-
-def paths(album: Album) -> list[str]:
-    return [example.path for example in album.examples]
-
-
-def only(album: Album) -> Example:
-    assert len(album.examples) == 1
-    return album.examples[0]
-
-
-def text_of(album: Album, index: int = 0) -> str | None:
-    caption = album.caption(album.examples[index])
-    return caption.text if caption else None
 
 
 def tells_case_apart(folder: Path) -> bool:

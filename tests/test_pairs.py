@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from albums import only, text_of
 from corpus import fill
 
-from albumkit.album import Album, Example, read_album
+from albumkit.album import Album, read_album
 from albumkit.album.names import pair_name
 from albumkit.facts import FactCache
 from albumkit.workflows import lint_paths
@@ -13,16 +14,6 @@ from albumkit.workflows import lint_paths
 
 def roots(album: Album) -> list[str]:
     return [example.root for example in album.examples]
-
-
-def only(album: Album) -> Example:
-    assert len(album.examples) == 1
-    return album.examples[0]
-
-
-def text_of(album: Album, index: int = 0) -> str | None:
-    caption = album.caption(album.examples[index])
-    return caption.text if caption else None
 
 
 # Pairs
