@@ -12,18 +12,22 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from albumkit.errors import ConfigError, nearest
 
+T = TypeVar("T")
+
 KINDS = ("subject", "style", "edit", "video")
+#: What an edit album teaches: changed content in a kept frame, or a changed frame (zoom, pose, view).
+EDITS = ("content", "geometry")
 RUNTIMES = ("comfy", "fal", "diffusers")
 
 _KEYS: dict[str, tuple[str, ...]] = {
-    "": ("extend", "album", "use", "train", "lint"),
-    "album": ("kind", "trigger_phrase", "class_phrase", "exclude"),
-    "use": ("runtime", "prompts"),
-    "lint": ("ignore",),
+    "": ("extend", "required_version", "album", "use", "train", "lint"),
+    "album": ("kind", "trigger_phrase", "class_phrase", "edit", "exclude"),
+    "use": ("runtime", "prompts", "commercial"),
+    "lint": ("ignore", "enable", "rules"),
     "lint.ignore": ("rule", "paths", "reason"),
 }
 
@@ -59,6 +63,7 @@ class AlbumTable:
     #: None: not said. "": trained without a trigger, on purpose.
     trigger_phrase: str | None = None
     class_phrase: str | None = None
+    edit: str | None = None
     exclude: tuple[str, ...] = ()
 
 
@@ -68,6 +73,8 @@ class UseTable:
 
     runtime: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
+    #: Whether money will be made with it; None: not said.
+    commercial: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,12 @@ class Config:
     use: UseTable = UseTable()
     train: TrainTable = TrainTable()
     ignores: tuple[Ignore, ...] = ()
+    #: Opt-in rules that are wanted here.
+    enable: tuple[str, ...] = ()
+    #: Folder of house rules, resolved against the file that names it.
+    rules: Path | None = None
+    #: Versions of albumkit that may judge this album, such as ">=0.2".
+    required_version: str | None = None
     files: tuple[Path, ...] = ()
     #: "album.kind" -> place, for everything written outside of [train].
     origins: Mapping[str, Origin] = field(default_factory=dict)
@@ -153,14 +166,19 @@ class _Reader:
                 kind=self._choice(album, "album.kind", KINDS),
                 trigger_phrase=self._text(album, "album.trigger_phrase"),
                 class_phrase=self._text(album, "album.class_phrase"),
+                edit=self._choice(album, "album.edit", EDITS),
                 exclude=self._texts(album, "album.exclude"),
             ),
             use=UseTable(
                 runtime=self._choices(use, "use.runtime", RUNTIMES),
                 prompts=self._texts(use, "use.prompts"),
+                commercial=self._flag(use, "use.commercial"),
             ),
             train=self._train(self._table(document, "train")),
             ignores=self._ignores(tables["lint"]),
+            enable=self._texts(tables["lint"], "lint.enable"),
+            rules=self.file.parent / rules if (rules := self._text(tables["lint"], "lint.rules")) else None,
+            required_version=self._text(document, "required_version"),
             files=(self.file,),
             origins=self.origins,
         )
@@ -224,6 +242,14 @@ class _Reader:
         self.origins[name] = self._origin(name)
         return tuple(value)
 
+    def _flag(self, table: Mapping[str, Any], name: str) -> bool | None:
+        value = table.get(name.rpartition(".")[2])
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(name, f"must be true or false, not {value!r}")
+        if value is not None:
+            self.origins[name] = self._origin(name)
+        return value
+
     def _choice(self, table: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str | None:
         value = self._text(table, name)
         if value is not None and value not in allowed:
@@ -284,18 +310,23 @@ def _over(near: Config, far: Config) -> Config:
             kind=album.kind or far.album.kind,
             trigger_phrase=_first(album.trigger_phrase, far.album.trigger_phrase),
             class_phrase=_first(album.class_phrase, far.album.class_phrase),
+            edit=album.edit or far.album.edit,
             exclude=album.exclude if "album.exclude" in near.origins else far.album.exclude,
         ),
         use=UseTable(
             runtime=use.runtime if "use.runtime" in near.origins else far.use.runtime,
             prompts=use.prompts if "use.prompts" in near.origins else far.use.prompts,
+            commercial=_first(use.commercial, far.use.commercial),
         ),
         train=TrainTable(near.train.trainer or far.train.trainer, knobs, per_trainer),
         ignores=near.ignores + far.ignores,
+        enable=near.enable + far.enable,
+        rules=near.rules or far.rules,
+        required_version=_first(near.required_version, far.required_version),
         files=near.files + far.files,
         origins={**far.origins, **near.origins},
     )
 
 
-def _first(near: str | None, far: str | None) -> str | None:
+def _first(near: T | None, far: T | None) -> T | None:
     return far if near is None else near

@@ -188,6 +188,9 @@ class _Run:
             )
 
     def speaks(self, rule: Rule) -> bool:
+        """Whether a rule has a say here: asked for, where it must be, and about a knob that there is."""
+        if rule.opt_in and rule.id not in self.opened.config.enable:
+            return False
         return rule.needs_knob is None or rule.needs_knob in self.settings.trainer.knobs
 
     def table(self, scope: Scope) -> Table:
@@ -198,9 +201,10 @@ class _Run:
         if scope == "clip":
             clips = [m for m in album.media if m.media == "clip"]
             return Table(scope, [m.path for m in clips], {"media": clips}, parent)
-        if scope in ("caption", "pair"):
-            examples = [e for e in album.examples if e.is_pair or scope == "caption"]
-            return Table(scope, [e.path for e in examples], {"example": examples}, parent)
+        if scope in ("caption", "mask", "pair"):
+            examples = [e for e in album.examples if e.is_pair or scope != "pair"]
+            paths = [e.mask.path if scope == "mask" and e.mask else e.path for e in examples]
+            return Table(scope, paths, {"example": examples}, parent)
         if scope == "knob":
             written = {**self.settings.knobs, **self.settings.unknown}
             knobs = {name: value for name, value in written.items() if value.is_set}

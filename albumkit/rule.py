@@ -20,7 +20,7 @@ from albumkit.paths import rules_root
 
 SEVERITIES = ("error", "warning", "note")
 #: Folders of rules/ that hold rules; the others hold trainers and profiles.
-RULE_FOLDERS = ("example", "clip", "album", "caption", "pair", "settings")
+RULE_FOLDERS = ("example", "clip", "album", "caption", "mask", "pair", "settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Rule:
     handled_when: Mapping[str, Any] | None = None
     handled_as: str = ""
     fix: Mapping[str, str] | None = None
+    #: Off until a person asks for it (--select, [lint] enable): it is right too seldom, or wanted by few.
+    opt_in: bool = False
     aliases: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
 
@@ -134,6 +136,7 @@ def _load_rule(file: Path, base: Path) -> Rule:
             handled_when=handled.get("when"),
             handled_as=handled.get("as", ""),
             fix=words.get("fix"),
+            opt_in=words.get("opt_in", False),
             aliases=tuple(words.get("aliases", ())),
             fields=tuple(dict.fromkeys(_fields(texts))),
         )

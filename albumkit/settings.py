@@ -51,6 +51,10 @@ class Settings:
     class_phrase: str | None
     runtimes: tuple[str, ...]
     prompts: tuple[str, ...]
+    #: "content" or "geometry": what an edit album teaches.
+    edit: str
+    #: Whether money will be made with the LoRA; None: not said.
+    commercial: bool | None
     #: Knobs that the trainer offers, by canonical name; the archive knob is left out.
     knobs: Mapping[str, Value]
     #: Names that somebody set and the trainer does not offer.
@@ -105,6 +109,8 @@ def resolve(
         class_phrase=config.album.class_phrase,
         runtimes=config.use.runtime,
         prompts=config.use.prompts,
+        edit=config.album.edit or "content",
+        commercial=config.use.commercial,
         knobs={name: value for name, value in knobs.items() if value is not None},
         unknown={n: v for n, v in written.items() if n not in knobs and n != chosen.archive.knob},
     )

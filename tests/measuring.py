@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import write_picture
 
+import albumkit.pixels
 from albumkit.album import Album, read_album
 from albumkit.facts import FactCache, Measured
 from albumkit.facts import measure as measure_module
@@ -36,7 +37,7 @@ def small_album(folder: Path) -> Path:
 def count_work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Count the headers read and pictures decoded from here on."""
     counts = {"headers": 0, "decoded": 0}
-    real_header, real_decode = measure_module.read_header, measure_module.decode_error
+    real_header, real_examine = measure_module.read_header, albumkit.pixels.examine
     inside = threading.local()
 
     def read_header(stream):
@@ -44,9 +45,9 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
             counts["headers"] += 1
         return real_header(stream)
 
-    def decode(stream, *args):
+    def examine(data, header):
         counts["decoded"] += 1
-        return real_decode(stream, *args)
+        return real_examine(data, header)
 
     real = Measured._decode
 
@@ -58,7 +59,7 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
             inside.decoding = False
 
     monkeypatch.setattr(measure_module, "read_header", read_header)
-    monkeypatch.setattr(measure_module, "decode_error", decode)
+    monkeypatch.setattr(albumkit.pixels, "examine", examine)
     monkeypatch.setattr(Measured, "_decode", decode_one)
     return counts
 

@@ -12,12 +12,11 @@ import pytest
 from corpus import noise
 from measuring import OLD, age, count_work, cut, errors, measure, small_album
 
+import albumkit.pixels
 from albumkit.album import Entry, read_album
 from albumkit.facts import FactCache, Measured
 from albumkit.facts import cache as cache_module
-from albumkit.facts import measure as measure_module
 from albumkit.facts.cache import RACY_NS, VERSION
-from albumkit.images import decode_error
 from albumkit.workflows import lint_paths
 
 
@@ -254,14 +253,14 @@ def test_what_may_be_mended_is_not_kept(album, monkeypatch):
 
 
 def test_too_little_memory_is_told_and_not_kept(album, monkeypatch):
-    real = decode_error
+    real = albumkit.pixels.examine
 
-    def short(stream):
+    def short(data, header):
         raise MemoryError
 
-    monkeypatch.setattr(measure_module, "decode_error", short)
+    monkeypatch.setattr(albumkit.pixels, "examine", short)
     (result,) = lint_paths([album]).albums
     reasons = {s.reason for s in result.skipped if s.rule == "example/truncated"}
     assert reasons == {"there was not enough memory to decode it"}
-    monkeypatch.setattr(measure_module, "decode_error", real)
+    monkeypatch.setattr(albumkit.pixels, "examine", real)
     assert errors(album) == {}

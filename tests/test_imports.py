@@ -12,7 +12,7 @@ from conftest import write_picture
 
 ROOT = Path(__file__).parent.parent
 #: A hook environment holds none of these.
-HEAVY = ("torch", "diffusers", "transformers", "numpy")
+HEAVY = ("torch", "diffusers", "transformers")
 KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
 
 #: Runs the command line; the first argument names the modules that nobody may ask for. An attempt counts even
@@ -62,6 +62,7 @@ def album(tmp_path: Path) -> Path:
         "--version",
         "lint cat",
         "lint cat --deep --format json",
+        "lint cat --cost header",
         f"pack cat --trainer {KLEIN}",
         f"trainers {KLEIN}",
         "explain caption/missing",
@@ -75,10 +76,18 @@ def test_light_commands_ask_for_nothing_heavy(words, album):
     assert done.stdout
 
 
+def test_numpy_is_imported_only_where_pixels_are_measured(album):
+    """Its import takes longer than a hook's whole look at an album."""
+    done = guarded(("numpy",), "lint", "cat", "--cost", "header", cwd=album)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("words", ["--help", "--version", "lint --help"])
 def test_help_loads_no_library_but_click(words, tmp_path):
     done = guarded(
-        (*HEAVY, "PIL", "pi_heif", "rich", "jsonschema_rs", "jsonschema", "av"), *words.split(), cwd=tmp_path
+        (*HEAVY, "numpy", "PIL", "pi_heif", "rich", "jsonschema_rs", "jsonschema", "av"),
+        *words.split(),
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
 

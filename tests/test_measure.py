@@ -130,15 +130,15 @@ def test_a_file_of_gigabytes_is_not_read_into_memory(tmp_path, monkeypatch, make
 
 
 def test_what_each_picture_takes_of_the_bound(album, monkeypatch, make_picture):
-    """A baseline JPEG is decoded at an eighth of its sides; a progressive one lies in memory whole."""
-    make_picture(album / "p.jpg", (640, 480), progressive=True)
-    make_picture(album / "q.jpg", (640, 480))
+    """A large baseline JPEG is decoded at a part of its sides; a progressive one lies in memory whole."""
+    make_picture(album / "p.jpg", (4000, 480), progressive=True)
+    make_picture(album / "q.jpg", (4000, 480))
     make_picture(album / "r.png", (640, 480))
     taken = []
     real = Budget.take
     monkeypatch.setattr(Budget, "take", lambda self, amount: taken.append(amount) or real(self, amount))
     measure(album, FactCache.none())
-    assert sorted(taken) == [48] * 4 + [4800, 307_200, 307_200]
+    assert sorted(taken) == [3072] * 4 + [120_000, 307_200, 1_920_000]
 
 
 def test_the_bound_is_never_passed():

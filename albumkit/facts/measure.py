@@ -7,16 +7,16 @@ file (it vanished, permission denied, no memory) is told but never kept: it may 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from albumkit.album import Album, Entry, MediaFile
 from albumkit.album.names import known_reason
@@ -25,11 +25,13 @@ from albumkit.clips import ClipHeader, read_clip_header
 from albumkit.errors import MissingExtra
 from albumkit.facts.cache import FactCache
 from albumkit.facts.registry import NotDecoded, Unmeasured
-from albumkit.images import Header, decode_error, read_header, reason_of
-from albumkit.parallel import MOST_PIXELS, Budget
+from albumkit.images import Header, read_header, reason_of
+from albumkit.parallel import MOST_PIXELS, Budget, in_order
 
 _PROBE_BYTES = 4096
 Progress = Callable[[int, int], None]
+#: Streams of one or more files to facts of their content; see :meth:`Measured.derive`.
+Compute = Callable[..., dict[str, Any]]
 
 
 @dataclass
@@ -94,15 +96,17 @@ class Measured:
 
     def sha256(self, media: MediaFile) -> str:
         """Plain sha256 of the file in hex; for a Git LFS pointer that of the file it stands for."""
-        entry = media.entry
+        self._load()
+        return self._digest_of(media.entry)
+
+    def _digest_of(self, entry: Entry) -> str:
         if entry.lfs:
             return entry.lfs.oid
-        self._load()
         found = self._hashes.get(entry.path)
         if found is None:
             try:
                 with self.album.source.open(entry) as stream:
-                    found = _digest(stream)
+                    found = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
             except OSError as error:
                 raise Unmeasured(reason_of(error)) from error
             self._hashes[entry.path] = found
@@ -152,20 +156,62 @@ class Measured:
             known = self._hashes.get(one.path) in self._decoded
             if not (header.error or not header.width or known or _too_large(one.entry, header)):
                 work.append(one)
+        if not work:
+            return
+        from albumkit.pixels import reduction
+
         budget = Budget(MOST_PIXELS)
-        done = 0
 
         def one_picture(media: MediaFile) -> None:
             header = self._headers[media.path]
-            drafted = header.format == "JPEG" and not header.progressive
-            with budget.take(header.pixels // (64 if drafted else 1)):
+            by = 1 if header.progressive else reduction(header)
+            with budget.take(header.pixels // by**2):
                 self._decode(media)
 
-        with ThreadPoolExecutor(max(1, self.jobs)) as pool:
-            for _ in pool.map(one_picture, work):
-                done += 1
-                if self.progress:
-                    self.progress(done, len(work))
+        for done, _ in enumerate(in_order(work, one_picture, self.jobs), 1):
+            if self.progress:
+                self.progress(done, len(work))
+
+    def derive(self, kind: str, entries: Sequence[Entry], compute: Compute) -> dict[str, Any]:
+        """Facts of the content of one file, or of several together, cached by their sha256 and ``kind``.
+
+        Args:
+            kind: Name of the measurement; raise ``cache.VERSION`` when it changes its meaning.
+            compute: Takes a readable, seekable stream an entry, in their order; returns plain JSON values. A
+                broken file is a value too: it raises OSError only when the drive fails.
+
+        Raises:
+            NotDecoded: not known, and this run decodes nothing.
+            Unmeasured: a Git LFS pointer, the drive failed, or there was not enough memory.
+        """
+        self._load()
+        key = f"{'+'.join(map(self._digest_of, entries))}:{kind}"
+        if (known := self._decoded.get(key)) is not None:
+            return known
+        if not self._recall([key]):
+            if not self.decode:
+                raise NotDecoded("its pixels were not decoded in this run")
+            if any(entry.lfs for entry in entries):
+                raise Unmeasured(self._lfs_remedy())
+            try:
+                with contextlib.ExitStack() as open_files:
+                    streams = [open_files.enter_context(self.album.source.open(e)) for e in entries]
+                    self._new_pixels[key] = self._decoded[key] = compute(*streams)
+            except OSError as error:
+                raise Unmeasured(reason_of(error)) from error
+            except MemoryError as error:
+                raise Unmeasured("there was not enough memory to decode it") from error
+        return self._decoded[key]
+
+    def derive_all(self, kind: str, jobs: Sequence[Sequence[Entry]], compute: Compute) -> None:
+        """:meth:`derive` in parallel, so that asking for each in turn afterwards costs nothing."""
+
+        def one(entries: Sequence[Entry]) -> None:
+            with contextlib.suppress(Unmeasured):
+                self.derive(kind, entries, compute)
+
+        for _ in in_order(jobs, one, self.jobs):
+            pass
 
     def save(self) -> None:
         """Hand everything new to the cache."""
@@ -179,10 +225,11 @@ class Measured:
                 data = stream.read()
             sha256 = hashlib.sha256(data).hexdigest()
             if sha256 not in self._decoded and not self._recall([sha256]):
-                error = decode_error(io.BytesIO(data))
+                from albumkit.pixels import examine  # numpy: only where pixels are measured
+
                 # Read again rather than taken over: the file may have changed, and these stay together.
                 header = _probed_header(io.BytesIO(data), len(data))
-                facts = {"decode_error": error, "header": header.to_json()}
+                facts = {**examine(data, header), "header": header.to_json()}
                 self._decoded[sha256] = self._new_pixels[sha256] = facts
         except OSError as failure:
             self._passing[media.path] = {"decode_error": reason_of(failure)}
@@ -197,7 +244,11 @@ class Measured:
         """Take the pixel facts of these contents out of the cache; whether there were any."""
         with self._asking:
             known = self.cache.pixels(hashes)
-        usable = {sha: facts for sha, facts in known.items() if isinstance(facts.get("decode_error"), str)}
+        usable = {
+            key: facts
+            for key, facts in known.items()
+            if ":" in key or isinstance(facts.get("decode_error"), str)
+        }
         self._decoded.update(usable)
         return bool(usable)
 
@@ -270,10 +321,3 @@ def _too_large(entry: Entry, header: Header) -> str:
     if header.pixels > MOST_PIXELS and header.format != "JPEG":
         return f"{header.pixels // 1_000_000} megapixels: decoded here only up to {MOST_PIXELS // 1_000_000}"
     return ""
-
-
-def _digest(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()

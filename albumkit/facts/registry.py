@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-Scope = Literal["example", "clip", "caption", "pair", "album", "settings", "knob"]
+Scope = Literal["example", "clip", "caption", "mask", "pair", "album", "settings", "knob"]
 Cost = Literal["stat", "header", "pixels", "model"]
 COSTS: tuple[Cost, ...] = ("stat", "header", "pixels", "model")
 SCOPES: tuple[Scope, ...] = typing.get_args(Scope)
@@ -24,7 +24,8 @@ CONTEXT: Mapping[Scope, frozenset[str]] = {
     "example": frozenset({"media", "measured"}),
     "clip": frozenset({"media", "measured"}),
     "caption": frozenset({"example", "caption"}),
-    "pair": frozenset({"example"}),
+    "mask": frozenset({"example", "measured"}),
+    "pair": frozenset({"example", "measured"}),
     "album": frozenset({"album", "measured", "trainer", "settings"}),
     "settings": frozenset(),
     "knob": frozenset({"name", "setting"}),

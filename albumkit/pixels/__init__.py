@@ -1,0 +1,40 @@
+"""Measurements of decoded pixels: one decoding, many plain numbers, no opinion.
+
+The only package that uses numpy. ``examine`` is what the fact cache keeps of a picture by the sha256 of its
+file: raise ``albumkit.facts.cache.VERSION`` whenever a measurement comes, goes or changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from albumkit.images import Header, reason_of
+from albumkit.pixels.picture import Picture, reduction
+
+__all__ = ["MEASURES", "Picture", "examine", "reduction"]
+
+#: Each takes a picture and returns plain JSON values by name; one module a kind of measurement.
+MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = ()
+
+
+def examine(data: bytes, header: Header) -> dict[str, Any]:
+    """Decode a picture to its last byte and measure it.
+
+    Returns:
+        ``decode_error``: why its pixels cannot be had, or "". Without an error also every measurement of
+        ``MEASURES``, by name.
+
+    Raises:
+        MemoryError: there was not enough for it, which says nothing about the file.
+    """
+    try:
+        picture = Picture.decode(data, header)
+    except MemoryError:
+        raise
+    except Exception as error:  # plugins raise nearly anything for a broken file
+        return {"decode_error": reason_of(error)}
+    facts: dict[str, Any] = {"decode_error": ""}
+    for measure in MEASURES:
+        facts.update(measure(picture))
+    return facts

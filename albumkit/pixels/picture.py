@@ -1,0 +1,93 @@
+"""A decoded picture as the measurements see it: once decoded, reduced to a working size, in grey and small.
+
+A JPEG is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 whose longer side is still ``WORKING_SIDE``:
+what finer pixels hold, a training at 512 to 1024 pixels never sees, and the stream is read to its end all the
+same.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from albumkit.images import Header, open_image
+
+Grey = NDArray[np.uint8]
+#: Pixels of the longer side below which nothing is reduced.
+WORKING_SIDE = 1000
+#: The longer side of ``small``.
+SMALL_SIDE = 256
+
+
+def reduction(header: Header) -> int:
+    """By how much each side of a JPEG is divided while it is decoded: 1, 2, 4 or 8; 1 for all others."""
+    if header.format != "JPEG":
+        return 1
+    side = max(header.width, header.height)
+    return next((by for by in (8, 4, 2) if side // by >= WORKING_SIDE), 1)
+
+
+@dataclass
+class Picture:
+    """One picture, decoded.
+
+    ``image`` is what Pillow made of it (as stored, not turned upright; in the file's own mode; a JPEG reduced
+    by :func:`reduction`), ``data`` the bytes of the file, ``header`` its :class:`Header`.
+    """
+
+    data: bytes
+    header: Header
+    image: Image.Image
+
+    @classmethod
+    def decode(cls, data: bytes, header: Header) -> Picture:
+        """Raises whatever Pillow raises; see :func:`albumkit.images.reason_of`."""
+        image = open_image(io.BytesIO(data))
+        by = reduction(header)
+        if by > 1 and isinstance(image, ImageFile.ImageFile):
+            image.draft(None, (max(1, header.width // by), max(1, header.height // by)))
+        image.load()
+        return cls(data, header, image)
+
+    @functools.cached_property
+    def working(self) -> Image.Image:
+        """RGB or L, reduced by a whole number so that the longer side is about ``WORKING_SIDE`` at most
+        twice; what is transparent is seen against white.
+        """
+        image = self.image
+        if image.mode not in ("L", "RGB"):
+            image = _plain(image)
+        by = max(1, max(image.size) // WORKING_SIDE)
+        return image.reduce(by) if by > 1 else image
+
+    @functools.cached_property
+    def grey(self) -> Grey:
+        """``working`` as luma (ITU-R 601), shape (height, width), 0 black to 255 white."""
+        return np.asarray(self.working if self.working.mode == "L" else self.working.convert("L"))
+
+    @functools.cached_property
+    def small(self) -> Grey:
+        """``grey`` reduced by a whole number to a longer side of ``SMALL_SIDE`` to twice that."""
+        by = max(1, max(self.grey.shape) // SMALL_SIDE)
+        return np.asarray(Image.fromarray(self.grey).reduce(by)) if by > 1 else self.grey
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Any mode as RGB or L. 16 bits and floats are scaled to 8, which ``convert`` would clip."""
+    if image.mode.startswith(("I", "F")):
+        values: NDArray[Any] = np.asarray(image, dtype=np.float32)
+        top = 65535.0 if image.mode.startswith("I") else float(values.max(initial=0.0)) or 1.0
+        scaled = np.nan_to_num(values) * np.float32(255.0 / top)
+        return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        white = Image.new("RGBA", seen.size, "white")
+        white.alpha_composite(seen)
+        return white.convert("RGB")
+    return image.convert("L" if image.mode in ("1", "LA") else "RGB")
