@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from albumkit.album.names import Excluder
-from albumkit.config import Ignore
-from albumkit.errors import AlbumkitError, UnknownName
+from albumkit.errors import AlbumkitError
 from albumkit.facts import (
     COSTS,
     Cost,
@@ -91,6 +90,9 @@ class AlbumResult:
     #: Rules that ran, and rules that the chosen cost left out.
     rules: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    #: Findings that the baseline knows, and entries of the baseline whose fault is gone.
+    baselined: int = 0
+    mended: int = 0
 
     def count(self, severity: str) -> int:
         """Faults of a severity that nobody ignored: a rule counts once however many files it names, and
@@ -125,12 +127,11 @@ def lint(
         opened: The album with its album.toml.
         settings: Resolved for the trainer that it is judged for.
         measured: Where facts of bytes come from; its cache is filled but not written.
-        rules: All shipped rules by default.
+        rules: The rules to run; by default all shipped ones but those that are opt-in.
         cost: Dearer rules are left out, but for pixel facts that the cache already has.
     """
     run = _Run(opened, settings, measured)
-    wanted = load_rules() if rules is None else rules
-    check_ignores(opened.config.ignores, wanted)
+    wanted = [r for r in load_rules() if not r.opt_in] if rules is None else rules
     severities = profile(settings.kind)
     active = [r for r in wanted if severities.get(r.id) != "off" and run.speaks(r)]
     if COSTS.index(cost) >= COSTS.index("pixels") and any(r.cost == "pixels" for r in active):
@@ -150,15 +151,6 @@ def lint(
         run.result.skipped.append(Skipped(run.result.album, "album/unreadable", "error", link, reason))
     run.result.findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.rule, f.path, f.line or 0))
     return run.result
-
-
-def check_ignores(ignores: Iterable[Ignore], rules: Sequence[Rule]) -> None:
-    """Raises UnknownName for an ignore that names no rule."""
-    known = {name for rule in rules for name in (rule.id, *rule.aliases)}
-    known |= {name for rule in load_rules() for name in (rule.id, *rule.aliases)}
-    for ignore in ignores:
-        if ignore.rule not in known:
-            raise UnknownName("rule", ignore.rule, known, "It stands in [[lint.ignore]] of album.toml.")
 
 
 class _Run:
@@ -188,9 +180,7 @@ class _Run:
             )
 
     def speaks(self, rule: Rule) -> bool:
-        """Whether a rule has a say here: asked for, where it must be, and about a knob that there is."""
-        if rule.opt_in and rule.id not in self.opened.config.enable:
-            return False
+        """Whether the rule is about a knob that there is."""
         return rule.needs_knob is None or rule.needs_knob in self.settings.trainer.knobs
 
     def table(self, scope: Scope) -> Table:

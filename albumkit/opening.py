@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from albumkit import __version__
 from albumkit.album import Album, ZipSource, read_album
 from albumkit.album.find import CONFIG_NAME
 from albumkit.album.names import Excluder
@@ -62,10 +63,41 @@ def open_album(path: Path, *, tracked: frozenset[str] | None = None) -> OpenAlbu
         config, exclude = _of_zip(path)
     else:
         config, exclude = Config(), ()
+    check_version(config)
     kind = config.album.kind
     pairs = None if kind is None else kind == "edit"
     album = read_album(path, exclude=exclude, pairs=pairs, tracked=tracked)
     return OpenAlbum(path, path.as_posix(), config, album, guess_kind(album))
+
+
+def check_version(config: Config) -> None:
+    """Whether this albumkit may judge the album, so that a team and its CI agree on the rules.
+
+    Raises:
+        ConfigError: ``required_version`` asks for another version, or is none.
+    """
+    if config.required_version is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    place = config.origins["required_version"]
+    wanted = config.required_version
+    try:
+        fits = SpecifierSet(wanted).contains(__version__, prereleases=True)
+    except InvalidSpecifier as error:
+        raise ConfigError(
+            place.file,
+            f'required_version = "{wanted}" is no version range.',
+            'Write for example required_version = ">=0.2"',
+            place.line,
+        ) from error
+    if not fits:
+        raise ConfigError(
+            place.file,
+            f"asks for albumkit {wanted}; this is {__version__}.",
+            f'pip install "albumkit{wanted}"',
+            place.line,
+        )
 
 
 def guess_kind(album: Album) -> str:

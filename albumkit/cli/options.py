@@ -29,6 +29,13 @@ def format_option(*names: str) -> Callable[[Callable[..., Any]], Callable[..., A
     )
 
 
+def split_names(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """``--select a,b --select c`` -> ("a", "b", "c")."""
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
 def parse_value(text: str) -> Any:
     """What is written behind ``NAME=``: a TOML value as in album.toml, else the text as it stands.
 

@@ -36,6 +36,7 @@ def lint_document(report: LintReport) -> dict[str, Any]:
             for s in a.skipped
         ],
         "left_out": sorted({rule for a in albums for rule in a.left_out}),
+        "unchanged": report.unchanged,
         "summary": _summary(albums),
     }
 
@@ -72,6 +73,7 @@ def _summary(albums: list[AlbumResult]) -> dict[str, int]:
     return {
         **{s: sum(a.count(s) for a in albums) for s in ("error", "warning", "note")},
         "ignored": sum(f.ignored is not None for f in findings),
+        "baselined": sum(a.baselined for a in albums),
         "skipped": sum(s.count for a in albums for s in a.skipped),
         "handled": sum(len(a.handled) for a in albums),
         "examples": sum(a.examples for a in albums),

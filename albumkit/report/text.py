@@ -31,6 +31,8 @@ _MOST_NAMES = 6
 def lint_lines(report: LintReport, *, width: int = 80, verbose: bool = False) -> list[Text]:
     """The whole report. Of several albums, those without anything to say get one line each."""
     width = max(40, min(width, 100))
+    if not report.albums and report.unchanged:
+        return [Text(f"nothing has changed in {many(report.unchanged, 'albums')}")]
     if not report.albums:
         return [Text("no album here: git holds no picture, clip or album.toml below this folder")]
     lines: list[Text] = []
@@ -59,6 +61,7 @@ def _album_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
     tail = [
         *_handled_lines(album, width, verbose),
         *_ignored_lines(album, width),
+        *_baseline_lines(album, width),
         *_skipped_lines(album, width),
     ]
     return [*lines, Text(), *tail] if tail else lines
@@ -201,6 +204,16 @@ def _ignored_lines(album: AlbumResult, width: int) -> list[Text]:
     ]
 
 
+def _baseline_lines(album: AlbumResult, width: int) -> list[Text]:
+    lines: list[Text] = []
+    if album.baselined:
+        lines += counted("known", album.baselined, "findings of the baseline (see --no-baseline)", width)
+    if album.mended:
+        words = "findings of the baseline are gone; albumkit lint --add-baseline forgets them"
+        lines += counted("mended", album.mended, words, width)
+    return lines
+
+
 def _skipped_lines(album: AlbumResult, width: int) -> list[Text]:
     by_reason: dict[str, list[Skipped]] = defaultdict(list)
     for skip in album.skipped:
@@ -247,6 +260,8 @@ def _totals(report: LintReport, width: int) -> list[Text]:
     right = [many(examples, noun), many(len(rules), "rules"), f"{report.seconds:.1f} s"]
     if len(report.albums) > 1:
         right.insert(0, many(len(report.albums), "albums"))
+    if report.unchanged:
+        right.insert(0, f"{many(report.unchanged, 'albums')} unchanged")
     left, end = ", ".join(parts), ", ".join(right)
     style = "bold red" if counts["error"] else "bold yellow" if counts["warning"] else "bold green"
     gap = width - len(left) - len(end)
