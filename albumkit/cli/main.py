@@ -24,6 +24,7 @@ COMMANDS = {
     "trainers": "List the trainers, or explain the knobs of one.",
     "config": "Show every setting of an album and where it comes from.",
     "pack": "Write the archive that the trainer receives.",
+    "doctor": "Show what this machine has, and which rules cannot run on it.",
 }
 
 

@@ -9,7 +9,7 @@ from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, fact
 
 
-@fact("clip", cost="header")
+@fact("clip", cost="header", extra="video")
 def clip(media: MediaFile, measured: Measured) -> ClipHeader:
     """Everything that the container says; the other clip facts are parts of it."""
     return measured.clip(media)

@@ -57,13 +57,20 @@ class Fact:
     type: Any
     doc: str
     function: Callable[..., Any]
+    #: Optional dependencies (extras of pyproject.toml) without which it is never measured.
+    extras: frozenset[str] = frozenset()
 
 
 _FACTS: dict[Scope, dict[str, Fact]] = {scope: {} for scope in SCOPES}
 
 
-def fact(scope: Scope, cost: Cost = "stat") -> Callable[[F], F]:
+def fact(scope: Scope, cost: Cost = "stat", extra: str | None = None) -> Callable[[F], F]:
     """Register a function as the fact of its own name.
+
+    Args:
+        scope: What it is measured of.
+        cost: What measuring it costs, over the costs of what it needs.
+        extra: The optional dependency that it cannot be measured without.
 
     Raises:
         ValueError: two facts of one name, a dependency that nobody measures yet, or no return annotation.
@@ -79,7 +86,9 @@ def fact(scope: Scope, cost: Cost = "stat") -> Callable[[F], F]:
             raise ValueError(f"fact {name} is registered twice in scope {scope}")
         total = max((cost, *(_cost_of(scope, need) for need in needs)), key=COSTS.index)
         doc = inspect.getdoc(function) or ""
-        _FACTS[scope][name] = Fact(name, scope, total, needs, hints["return"], doc, function)
+        known = [found for need in needs if (found := find_fact(scope, need))]
+        extras = frozenset({extra} if extra else ()).union(*(found.extras for found in known))
+        _FACTS[scope][name] = Fact(name, scope, total, needs, hints["return"], doc, function, extras)
         return function
 
     return register
