@@ -50,7 +50,7 @@ def test_lint_writes_nothing_into_the_album(album):
 
 
 def test_messy_names_every_planted_fault():
-    found = rules_of(check(SAMPLES / "messy"))
+    found = rules_of(check(SAMPLES / "messy" / "tumbler"))
     assert found == {
         "caption/empty": ["tumbler_08.jpg"],
         "caption/identical": ["tumbler_13.jpg", "tumbler_14.jpg"],
@@ -69,7 +69,7 @@ def test_messy_names_every_planted_fault():
 
 
 def test_pack_handles_what_it_mends():
-    handled = {(h.rule, h.path, h.words) for h in check(SAMPLES / "messy").handled}
+    handled = {(h.rule, h.path, h.words) for h in check(SAMPLES / "messy" / "tumbler").handled}
     assert handled == {
         ("example/format-not-accepted", "tumbler_05.tiff", "TIFF converted"),
         ("example/format-not-accepted", "tumbler_06.bmp", "BMP converted"),
@@ -100,17 +100,17 @@ def test_text_at_80_columns_is_the_golden_one(monkeypatch):
 
 def test_the_json_document_keeps_its_promise(monkeypatch):
     monkeypatch.chdir(SAMPLES)
-    report = lint_paths([Path("messy"), Path("cookie_box")], cache=FactCache.none())
+    report = lint_paths([Path("messy/tumbler"), Path("cookie_box")], cache=FactCache.none())
     document = json.loads(json.dumps(lint_document(report)))
     assert document["schema"] == "albumkit-lint/1"
-    assert [a["album"] for a in document["albums"]] == ["messy", "cookie_box"]
+    assert [a["album"] for a in document["albums"]] == ["messy/tumbler", "cookie_box"]
     assert {a["trainer"] for a in document["albums"]} == {KLEIN}
     keys = """album rule scope severity path paths line fact value limit message remedy fix ignored
       fingerprint""".split()
     assert all(list(f) == keys for f in document["findings"])
     by_rule = {f["rule"]: f for f in document["findings"]}
     multiple = by_rule["settings/not-a-multiple"]
-    toml = (SAMPLES / "messy" / "album.toml").read_text().splitlines()
+    toml = (SAMPLES / "messy" / "tumbler" / "album.toml").read_text().splitlines()
     assert toml[multiple["line"] - 1].startswith("steps")
     assert (multiple["path"], multiple["fact"], multiple["value"]) == ("album.toml", "knob_on_grid", False)
     assert by_rule["example/exact-duplicate"]["paths"] == ["tumbler_04_copy.jpg", "tumbler_04.jpg"]
