@@ -1,3 +1,3 @@
 """albumkit: from an album of pictures to a LoRA that is proven to load."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
