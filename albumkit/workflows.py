@@ -45,6 +45,8 @@ class LintReport:
             if file not in self._baselines:
                 self._baselines[file] = Baseline.load(file)
             self._baselines[file].apply(opened.path, result)
+    #: The albums themselves, in the same order; None where one could not be opened. Empty unless kept.
+    opened: list[OpenAlbum | None] = field(default_factory=list)
 
     def exit_code(self, strict: bool = False) -> int:
         return int(any(album.fails(strict) for album in self.albums))
@@ -65,12 +67,14 @@ def lint_paths(
     baseline: bool = True,
     cache: FactCache | None = None,
     progress: Progress | None = None,
+    keep: bool = False,
 ) -> LintReport:
     """Judge every album that the paths name. An album that cannot be opened is a finding, not an end.
 
     Args:
         since: A git revision: only what changed since the branch left it is judged.
         baseline: Whether findings that a baseline knows are counted instead of told.
+        keep: Hold on to the opened albums, for formats that show pictures or point into captions.
 
     Raises:
         UsageError: a path that is not there, an unusable album.toml, an unknown trainer, rule or revision.
@@ -85,23 +89,19 @@ def lint_paths(
             opened = open_album(path, tracked=files)
         except AlbumError as error:
             report.albums.append(unreadable(path.as_posix(), path.name, error))
+            report.opened += [None] if keep else []
             continue
         touched = Touched.of(opened, changes) if changes else None
         if touched is not None and not touched:
             report.unchanged += 1
             continue
-        result = _judge(
-            opened,
-            resolve(opened.config, guessed_kind=opened.guessed_kind, trainer=trainer, overrides=overrides),
-            Measured(
-                opened.album,
-                cache,
-                decode=cost in ("pixels", "model"),
-                progress=_steps(progress, opened.display),
-            ),
-            selection=selection,
-            cost=cost,
+        report.opened += [opened] if keep else []
+        settings = resolve(
+            opened.config, guessed_kind=opened.guessed_kind, trainer=trainer, overrides=overrides
         )
+        measured = Measured(opened.album, cache, decode=cost in ("pixels", "model"))
+        measured.progress = _steps(progress, opened.display)
+        result = _judge(opened, settings, measured, selection=selection, cost=cost)
         if touched is not None:
             result.findings = [f for f in result.findings if touched.concerns(f)]
         if baseline:

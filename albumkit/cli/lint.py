@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from albumkit.cli.options import format_option, set_option, split_names, trainer_option
-from albumkit.cli.screen import echo_json, print_lines, progress_bar
+from albumkit.cli.options import set_option, split_names, trainer_option
+from albumkit.cli.output import chosen_format, deliver, output_options
+from albumkit.cli.screen import progress_bar
 from albumkit.errors import UsageError
 
 
@@ -39,7 +40,7 @@ from albumkit.errors import UsageError
     "--add-baseline", is_flag=True, help="Note what is found now as known: later only new findings count."
 )
 @click.option("--no-baseline", is_flag=True, help="Tell the known findings too.")
-@format_option("text", "json")
+@output_options
 @click.option("--no-cache", is_flag=True, help="Measure everything anew and remember nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every file, also those that pack mends.")
 def command(
@@ -55,7 +56,9 @@ def command(
     since: str | None,
     add_baseline: bool,
     no_baseline: bool,
-    style: str,
+    style: str | None,
+    by: str,
+    out: Path | None,
     no_cache: bool,
     verbose: bool,
 ) -> int:
@@ -68,11 +71,13 @@ def command(
     """
     from albumkit import workflows
     from albumkit.facts import FactCache
+    from albumkit.report.formats import FORMATS
     from albumkit.selection import Selection
 
     if add_baseline and since is not None:
         raise UsageError("--add-baseline takes whole albums; leave --since out.")
-    with progress_bar(style == "text") as progress:
+    style = chosen_format(style, out)
+    with progress_bar(style == "text" or out is not None) as progress:
         report = workflows.lint_paths(
             paths or (Path(),),
             trainer=trainer,
@@ -84,17 +89,11 @@ def command(
             baseline=not (no_baseline or add_baseline),
             cache=FactCache.none() if no_cache else None,
             progress=progress,
+            keep=FORMATS[style].keep,
         )
     if add_baseline:
         file, count = workflows.add_baseline(paths or (Path(),), report)
         click.echo(f"{file.as_posix()} knows {count} findings of {len(report.albums)} albums now")
         return 0
-    if style == "json":
-        from albumkit.report.json import lint_document
-
-        echo_json(lint_document(report))
-    else:
-        from albumkit.report.text import lint_lines
-
-        print_lines(lambda width: lint_lines(report, width=width, verbose=verbose))
+    deliver(report, style, out, by=by, verbose=verbose, strict=strict)
     return report.exit_code(strict)

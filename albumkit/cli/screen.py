@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from albumkit.report.safe import visible
+
 if TYPE_CHECKING:
     from rich.text import Text
 
     from albumkit.workflows import Progress
-
-
-#: File names and captions come from strangers: control characters could steer the terminal, marks of
-#: writing direction turn words around, half characters cannot be printed at all.
-_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def print_lines(draw: Callable[[int], Sequence[Text]]) -> None:
@@ -32,7 +28,7 @@ def print_lines(draw: Callable[[int], Sequence[Text]]) -> None:
     width = console.width if console.is_terminal or "COLUMNS" in console._environ else 80
     encoding = (sys.stdout.encoding or "ascii").lower()
     for line in draw(width):
-        shown = _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), line.plain)
+        shown = visible(line.plain)
         if not encoding.startswith("utf"):
             shown = shown.encode(encoding, "backslashreplace").decode(encoding)
         console.print(line if shown == line.plain else shown, markup=False)

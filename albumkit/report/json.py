@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from albumkit import __version__
@@ -9,6 +10,11 @@ from albumkit.lint import AlbumResult, Finding
 
 if TYPE_CHECKING:
     from albumkit.workflows import LintReport
+
+
+def render(report: LintReport, strict: bool) -> list[str]:
+    """The document as text, readable, in ASCII: safe for every stream."""
+    return [json.dumps(lint_document(report), indent=2) + "\n"]
 
 
 def lint_document(report: LintReport) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from albumkit.lint import AlbumResult, Finding, Skipped
+from albumkit.report.safe import visible
 
 if TYPE_CHECKING:
     from albumkit.workflows import LintReport
@@ -28,8 +29,16 @@ _RUNTIMES = {"comfy": "ComfyUI", "fal": "fal", "diffusers": "diffusers"}
 _MOST_NAMES = 6
 
 
-def lint_lines(report: LintReport, *, width: int = 80, verbose: bool = False) -> list[Text]:
-    """The whole report. Of several albums, those without anything to say get one line each."""
+def plain(report: LintReport, strict: bool, *, verbose: bool = False, by: str = "rule") -> list[str]:
+    """The report as a file holds it: 80 columns, no colour."""
+    return [f"{visible(line.plain)}\n" for line in lint_lines(report, verbose=verbose, by=by)]
+
+
+def lint_lines(report: LintReport, *, width: int = 80, verbose: bool = False, by: str = "rule") -> list[Text]:
+    """The whole report. Of several albums, those without anything to say get one line each.
+
+    ``by``: "rule" or "file", what findings are grouped by.
+    """
     width = max(40, min(width, 100))
     if not report.albums and report.unchanged:
         return [Text(f"nothing has changed in {many(report.unchanged, 'albums')}")]
@@ -39,7 +48,7 @@ def lint_lines(report: LintReport, *, width: int = 80, verbose: bool = False) ->
     quiet = [a for a in report.albums if len(report.albums) > 1 and not _speaks(a, verbose)]
     for album in report.albums:
         if album not in quiet:
-            lines += [*_album_lines(album, width, verbose), Text()]
+            lines += [*_album_lines(album, width, verbose, by), Text()]
     if quiet:
         lines += [*_quiet_lines(quiet, width), Text()]
     return lines + _totals(report, width)
@@ -50,14 +59,14 @@ def _speaks(album: AlbumResult, verbose: bool) -> bool:
     return bool(shown) or verbose
 
 
-def _album_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
-    lines = _header(album, width)
-    for severity, (heading, style) in _HEADINGS.items():
-        groups = _by_rule(f for f in album.findings if f.severity == severity and f.ignored is None)
-        if groups:
-            lines += [Text(), Text(heading, style)]
-        for group in groups:
-            lines += _group_lines(album, group, width, verbose)
+def _album_lines(album: AlbumResult, width: int, verbose: bool, by: str) -> list[Text]:
+    if by == "file":
+        from albumkit.report.text_by_file import file_lines
+
+        body = file_lines(album, width, verbose)
+    else:
+        body = _rule_lines(album, width, verbose)
+    lines = [*_header(album, width), *body]
     tail = [
         *_handled_lines(album, width, verbose),
         *_ignored_lines(album, width),
@@ -65,6 +74,17 @@ def _album_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
         *_skipped_lines(album, width),
     ]
     return [*lines, Text(), *tail] if tail else lines
+
+
+def _rule_lines(album: AlbumResult, width: int, verbose: bool) -> list[Text]:
+    lines: list[Text] = []
+    for severity, (heading, style) in _HEADINGS.items():
+        groups = _by_rule(f for f in album.findings if f.severity == severity and f.ignored is None)
+        if groups:
+            lines += [Text(), Text(heading, style)]
+        for group in groups:
+            lines += _group_lines(album, group, width, verbose)
+    return lines
 
 
 def _header(album: AlbumResult, width: int) -> list[Text]:
@@ -106,7 +126,7 @@ def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbo
         lines += wrapped(_sentence(first.message), width, "      ")
     else:
         lines += _each(group, most, width)
-    lines += _remedies(first, width)
+    lines += remedy_lines(first, width)
     return lines
 
 
@@ -163,19 +183,21 @@ def _each(group: Sequence[Finding], most: int, width: int) -> list[Text]:
     return lines
 
 
-def _remedies(finding: Finding, width: int) -> list[Text]:
+def remedy_lines(finding: Finding, width: int, indent: str = " " * 6) -> list[Text]:
+    """What mends it: ``do`` and what that gives, ``or`` for each further way."""
     lines: list[Text] = []
+    hang = indent + " " * 5
     for number, remedy in enumerate(finding.remedies):
         word = "or" if number else "do"
         one = f"{remedy.do}   {remedy.gives}" if remedy.gives else remedy.do
-        if len(one) + 11 <= width:
-            lines.append(Text.assemble("      ", (word, "green"), f"   {one}"))
+        if len(one) + len(hang) <= width:
+            lines.append(Text.assemble(indent, (word, "green"), f"   {one}"))
             continue
-        body = wrapped(remedy.do, width, " " * 11)
-        lines.append(Text.assemble("      ", (word, "green"), "   ", body[0].plain.strip()))
+        body = wrapped(remedy.do, width, hang)
+        lines.append(Text.assemble(indent, (word, "green"), "   ", body[0].plain.strip()))
         lines += body[1:]
         if remedy.gives:
-            lines += wrapped(remedy.gives, width, " " * 11, style="dim")
+            lines += wrapped(remedy.gives, width, hang, style="dim")
     return lines
 
 
