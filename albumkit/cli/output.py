@@ -79,11 +79,14 @@ def deliver(
         from albumkit.atomic import whole_file
 
         with whole_file(out) as stream:
-            stream.writelines(part.encode() for part in parts)
+            for part in parts:
+                stream.write(part.encode())
         click.echo(f"wrote  {out.as_posix()}")
     elif style != "text":
         # UTF-8 and \n for programs, whatever the terminal speaks.
-        click.get_binary_stream("stdout").writelines(part.encode() for part in parts)
+        for part in parts:
+            sys.stdout.buffer.write(part.encode())
+        sys.stdout.buffer.flush()
     if style == "github":
         from albumkit.report.github import write_summary
 
