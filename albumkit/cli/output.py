@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from albumkit.cli.screen import print_lines
+from albumkit.cli.screen import print_lines, progress_bar
 from albumkit.errors import UsageError
 from albumkit.report.formats import FORMATS, by_ending, render
 
@@ -78,9 +78,12 @@ def deliver(
     if out is not None:
         from albumkit.atomic import whole_file
 
-        with whole_file(out) as stream:
-            for part in parts:
+        examples = sum(album.examples for album in report.albums)
+        with whole_file(out) as stream, progress_bar(style == "html") as progress:
+            for done, part in enumerate(parts):
                 stream.write(part.encode())
+                if progress:  # a page has a part for every example, and a few for its frame
+                    progress(out.name, min(done, examples), examples)
         click.echo(f"wrote  {out.as_posix()}")
     elif style != "text":
         # UTF-8 and \n for programs, whatever the terminal speaks.

@@ -76,13 +76,12 @@ def _rule(name: str) -> dict[str, Any]:
         rule = find_rule(name)
     except UnknownName:  # a house rule of the albums' own repository
         return {"id": name}
-    page = rule_page(rule)
     found: dict[str, Any] = {
         "id": rule.id,
         "name": rule.id,
         "shortDescription": {"text": _sentence(rule.title)},
         "fullDescription": {"text": _short(rule.why)},
-        "help": {"text": page, "markdown": page},
+        "help": {"text": rule.why, "markdown": rule_page(rule)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {
             "tags": [rule.id.partition("/")[0]],

@@ -161,8 +161,8 @@ def _group(group: Related, known: Mapping[str, Thumb]) -> str:
     rest = len(group.paths) - _MOST_RELATED
     more = f'<p class="more">and {rest} more</p>' if rest > 0 else ""
     return (
-        f'<div class="related" data-rule="{text(finding.rule)}"><p>{badge(finding.severity)} '
-        f"{rule_button(finding.rule)} <b><bdi>{text(finding.path)}</bdi></b> {sentence(finding)}</p>"
+        f'<div class="related {finding.severity}" data-rule="{text(finding.rule)}">'
+        f"<p>{badge(finding.severity)} {rule_button(finding.rule)} {_said(finding)}</p>"
         f'<div class="row">{figures}{more}</div></div>'
     )
 

@@ -29,7 +29,7 @@ def card(tile: Tile, caption: Caption | None, findings: Sequence[Finding], trigg
         f'data-rules="{text(" ".join(rules))}">'
         f'<div class="strip">{_pictures(tile, caption)}</div>'
         f'<h4><bdi title="{text(name)}">{text(name)}</bdi></h4>{_size(tile)}'
-        f"{_caption(caption, trigger)}{_findings(findings)}</article>\n"
+        f"{_caption(caption, trigger)}{_findings(findings, name)}</article>\n"
     )
 
 
@@ -103,15 +103,17 @@ def _caption(caption: Caption | None, trigger: str | None) -> str:
     )
 
 
-def _findings(findings: Sequence[Finding]) -> str:
+def _findings(findings: Sequence[Finding], name: str) -> str:
+    """What was found; of a file that is not the card's own (a pair's start, a mask) with its name."""
     if not findings:
         return ""
     rows = []
     for finding in findings:
         state = "ignored" if finding.ignored is not None else finding.severity
+        other = f"<b><bdi>{text(finding.path)}</bdi></b> " if finding.path != name else ""
         reason = f' <span class="reason">ignored: {text(finding.ignored)}</span>' if finding.ignored else ""
         rows.append(
             f'<li class="{state}" data-rule="{text(finding.rule)}">{badge(state)} {rule_button(finding.rule)}'
-            f'<span class="said">{sentence(finding)}{reason}</span></li>'
+            f'<span class="said">{other}{sentence(finding)}{reason}</span></li>'
         )
     return f'<ul class="findings">{"".join(rows)}</ul>'

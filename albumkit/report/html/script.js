@@ -28,12 +28,14 @@
       card.hidden = !all && !matches(card, sought);
       shown += card.hidden ? 0 : 1;
     }
+    const severity = ["error", "warning", "note"].includes(state) ? state : "";
     for (const row of document.querySelectorAll(".rules > li, .related"))
-      row.hidden = Boolean(rule.value) && row.dataset.rule !== rule.value;
+      row.hidden = Boolean((rule.value && row.dataset.rule !== rule.value) || (severity && !row.classList.contains(severity)));
     for (const album of albums) {
       const sheet = album.querySelector(".sheet");
       const any = sheet ? sheet.querySelector(".card:not([hidden])") : null;
-      const told = rule.value && album.querySelector(`.rules > li[data-rule="${CSS.escape(rule.value)}"]`);
+      // Faults of settings and of whole albums have no picture.
+      const told = (rule.value || severity) && !sought.length && album.querySelector(".rules > li:not([hidden])");
       album.hidden = !all && !any && !told;
       const nothing = album.querySelector(".nothing");
       if (nothing) nothing.hidden = Boolean(any) || all;

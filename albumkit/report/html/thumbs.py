@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from albumkit.album import Album, Entry, Example
 from albumkit.album.names import known_reason
 from albumkit.album.source import LARGEST_MEMBER
-from albumkit.images import FORMAT_NAMES, Header, format_of, open_image, reason_of
+from albumkit.images import FORMAT_NAMES, Header, open_image, read_header, reason_of
 from albumkit.parallel import MOST_PIXELS, Budget, in_order
 
 #: Pixels of a thumbnail's longer side.
@@ -92,20 +92,23 @@ class Thumbs:
             return Thumb(entry.path, problem=reason_of(error))
 
     def _picture(self, path: str, stream: BinaryIO, *, mask: bool) -> Thumb:
+        header = read_header(stream)
+        if header.error or not header.width:
+            return Thumb(path, problem=header.error or f"{header.pixels // 1_000_000} megapixels")
+        stream.seek(0)
         with open_image(stream) as image:
-            words = FORMAT_NAMES.get(format_of(image), format_of(image))
-            width, height = image.size
             if isinstance(image, ImageFile.ImageFile):
                 image.draft(None, (SIDE, SIDE))
             # A progressive JPEG holds all of its coefficients, however small it is decoded.
-            held = (width, height) if image.info.get("progressive") else image.size
-            if held[0] * held[1] > MOST_PIXELS and image.format not in ("JPEG", "MPO"):
-                return Thumb(path, problem=f"{width} x {height}: too large for a thumbnail", words=words)
-            with self._budget.take(held[0] * held[1]):
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            held = header.pixels if header.progressive else image.width * image.height
+            if held > MOST_PIXELS and header.format != "JPEG":
+                return Thumb(path, problem=f"{held // 1_000_000} megapixels: too large for a thumbnail")
+            with self._budget.take(held):
                 small = _small(image)
-        if turned:
+        width, height = header.width, header.height
+        if header.orientation >= 5:  # those that turn by a quarter (EXIF 2.3, tag 0x0112)
             width, height = height, width
+        words = FORMAT_NAMES.get(header.format, header.format)
         return Thumb(path, _jpeg(small.convert("L") if mask else small), width, height, words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Iterable
 
 from albumkit.errors import UnknownName
@@ -67,8 +68,8 @@ def why(rule: str) -> str:
 
 def marked(caption: str, phrase: str | None) -> str:
     """A caption with the trigger phrase marked wherever it stands."""
-    parts, rest = [], caption
-    while phrase and (match := find_phrase(phrase, rest)) is not None and match.string == rest:
+    parts, rest = [], unicodedata.normalize("NFC", caption)  # as find_phrase counts
+    while phrase and (match := find_phrase(phrase, rest)) is not None:
         parts += [text(rest[: match.start()]), f"<mark>{text(match[0])}</mark>"]
         rest = rest[match.end() :]
     return "".join([*parts, text(rest)])
