@@ -91,6 +91,13 @@ def test_wheel_finds_its_own_rules(installed, album):
     assert "caption/missing" not in done.stdout
 
 
+def test_wheel_draws_the_contact_sheet(installed, album):
+    """Its template, style and script are files beside the code."""
+    done = python("-c", MAIN, "lint", "cat", "--out", "sheet.html", cwd=album, path=installed)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (album / "sheet.html").read_text(encoding="utf-8").count("<article") == 10
+
+
 def test_console_script_runs(installed, album):
     (script,) = (installed / ("Scripts" if os.name == "nt" else "bin")).glob("albumkit*")
     env = {**os.environ, "PYTHONPATH": str(installed)}
