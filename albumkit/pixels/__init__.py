@@ -10,12 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from albumkit.images import Header, reason_of
+from albumkit.pixels import jpeg, light, sharpness
 from albumkit.pixels.picture import Picture, reduction
 
 __all__ = ["MEASURES", "Picture", "examine", "reduction"]
 
 #: Each takes a picture and returns plain JSON values by name; one module a kind of measurement.
-MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = ()
+MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = (
+    light.levels,
+    light.structure,
+    sharpness.edge_width,
+    jpeg.table_quality,
+    jpeg.blockiness,
+)
 
 
 def examine(data: bytes, header: Header) -> dict[str, Any]:

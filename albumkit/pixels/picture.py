@@ -1,8 +1,9 @@
 """A decoded picture as the measurements see it: once decoded, reduced to a working size, in grey and small.
 
-A JPEG is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 whose longer side is still ``WORKING_SIDE``:
-what finer pixels hold, a training at 512 to 1024 pixels never sees, and the stream is read to its end all the
-same.
+A JPEG in colour is decoded as luma alone, which no measurement asks more of: its stream is read to the end
+all the same, and a third of the time goes into chroma. A large one is decoded at the smallest of 1/1, 1/2,
+1/4 and 1/8 whose longer side is still ``WORKING_SIDE``: what finer pixels hold, a training at 512 to 1024
+pixels never sees.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def reduction(header: Header) -> int:
 class Picture:
     """One picture, decoded.
 
-    ``image`` is what Pillow made of it (as stored, not turned upright; in the file's own mode; a JPEG reduced
-    by :func:`reduction`), ``data`` the bytes of the file, ``header`` its :class:`Header`.
+    ``image`` is what Pillow made of it (as stored, not turned upright; in the file's own mode, but a JPEG in
+    colour as luma and reduced by :func:`reduction`), ``data`` the bytes of the file, ``header`` its
+    :class:`Header`.
     """
 
     data: bytes
@@ -49,16 +51,16 @@ class Picture:
     def decode(cls, data: bytes, header: Header) -> Picture:
         """Raises whatever Pillow raises; see :func:`albumkit.images.reason_of`."""
         image = open_image(io.BytesIO(data))
-        by = reduction(header)
-        if by > 1 and isinstance(image, ImageFile.ImageFile):
-            image.draft(None, (max(1, header.width // by), max(1, header.height // by)))
+        if header.format == "JPEG" and isinstance(image, ImageFile.ImageFile):
+            by = reduction(header)
+            image.draft("L", (max(1, header.width // by), max(1, header.height // by)))
         image.load()
         return cls(data, header, image)
 
     @functools.cached_property
     def working(self) -> Image.Image:
-        """RGB or L, reduced by a whole number so that the longer side is about ``WORKING_SIDE`` at most
-        twice; what is transparent is seen against white.
+        """RGB or L (a JPEG always L), reduced by a whole number so that the longer side is below twice
+        ``WORKING_SIDE``; what is transparent is seen against white.
         """
         image = self.image
         if image.mode not in ("L", "RGB"):
@@ -66,16 +68,25 @@ class Picture:
         by = max(1, max(image.size) // WORKING_SIDE)
         return image.reduce(by) if by > 1 else image
 
+    @property
+    def reduced(self) -> float:
+        """By how much each side of ``working`` was divided, in decoding and after; 1 where it was not."""
+        return max(self.header.width, self.header.height) / max(self.working.size)
+
+    @functools.cached_property
+    def _luma(self) -> Image.Image:
+        return self.working if self.working.mode == "L" else self.working.convert("L")
+
     @functools.cached_property
     def grey(self) -> Grey:
         """``working`` as luma (ITU-R 601), shape (height, width), 0 black to 255 white."""
-        return np.asarray(self.working if self.working.mode == "L" else self.working.convert("L"))
+        return np.asarray(self._luma)
 
     @functools.cached_property
     def small(self) -> Grey:
         """``grey`` reduced by a whole number to a longer side of ``SMALL_SIDE`` to twice that."""
-        by = max(1, max(self.grey.shape) // SMALL_SIDE)
-        return np.asarray(Image.fromarray(self.grey).reduce(by)) if by > 1 else self.grey
+        by = max(1, max(self._luma.size) // SMALL_SIDE)
+        return np.asarray(self._luma.reduce(by)) if by > 1 else self.grey
 
 
 def _plain(image: Image.Image) -> Image.Image:

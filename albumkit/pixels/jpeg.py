@@ -1,0 +1,61 @@
+"""What JPEG took away: by the tables in the file, and by the edges of its 8 x 8 blocks in the pixels.
+
+The tables tell how the file was saved last; the blocks also tell of an earlier saving, as long as the
+picture was not resized since.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from albumkit.pixels.picture import Grey, Picture
+
+#: Table K.1 of ITU-T T.81, in rows: what libjpeg scales by its quality.
+# fmt: off
+_LUMA = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22,
+    29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103,
+    121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)
+# fmt: on
+BLOCK = 8
+#: Levels added to both sides of the comparison: in a picture without any texture all steps are tiny.
+FLOOR = 1.0
+#: Lines looked at in each direction, about.
+LINES = 128
+
+
+def table_quality(picture: Picture) -> dict[str, Any]:
+    """``jpeg_quality``: 1 to 100 on libjpeg's scale, from the table for luma; absent for other formats."""
+    tables = getattr(picture.image, "quantization", None)
+    if picture.header.format != "JPEG" or not tables:
+        return {}
+    table = tables[min(tables)]
+    scale = 100 * sum(table) / sum(_LUMA)
+    return {"jpeg_quality": max(1, min(100, round(5000 / scale if scale > 100 else 100 - scale / 2)))}
+
+
+def blockiness(picture: Picture) -> dict[str, Any]:
+    """``blockiness``: how many times as rough the picture is where blocks meet as elsewhere, the lesser of
+    both directions; 1 without blocks. Absent where the picture was reduced.
+
+    Rough is what a cubic step leaves: within a block there are the few smooth waves that its table let
+    through, and only where two blocks meet does the third difference of the pixels jump.
+    """
+    if picture.reduced != 1 or min(picture.grey.shape) < 4 * BLOCK:
+        return {}
+    height, width = picture.grey.shape
+    across = _rough(picture.grey[:: max(1, height // LINES)], 1)
+    down = _rough(picture.grey[:, :: max(1, width // LINES)], 0)
+    return {"blockiness": round(min(across, down), 2)}
+
+
+def _rough(lines: Grey, axis: int) -> float:
+    """How rough the roughest of the eight phases of lines along an axis is, over the median of all."""
+    levels = lines.astype(np.int16, order="C")
+    third = np.diff(levels, n=3, axis=axis)
+    rough = np.abs(third, out=third).mean(1 - axis, dtype=np.float32)
+    phases = rough[: rough.size // BLOCK * BLOCK].reshape(-1, BLOCK).mean(0)
+    return float((phases.max() + FLOOR) / (np.median(phases) + FLOOR))
