@@ -3,9 +3,10 @@
     python -m venv /tmp/cv && /tmp/cv/bin/pip install cleanvision==0.3.7
     python benchmarks/pixels.py --work /tmp/albumkit-pixels --photos FOLDER --cleanvision /tmp/cv/bin/python
 
-makes 1,000 JPEGs of 1024 x 1024 pixels once: crops of the photographs in FOLDER and below (benchmarks/quiet.md
-says where to get some), or made pictures where no folder is given. Whole processes are timed in turns, page
-cache warm, albumkit with an empty cache that it fills; the median of the wall times counts.
+makes 1,000 JPEGs of 1024 x 1024 pixels once: crops of the photographs in FOLDER and below
+(benchmarks/quiet.py says where to get some), or made pictures where no folder is given. Whole
+processes are timed in turns, page cache warm, albumkit with an empty cache that it fills; the median of the
+wall times counts.
 """
 
 from __future__ import annotations

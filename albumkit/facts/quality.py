@@ -29,11 +29,11 @@ def seen(decode_error: str, media: MediaFile, measured: Measured) -> dict[str, A
     return measured.pixels(media)
 
 
-def _part(seen: dict[str, Any], name: str) -> Any:
+def _part(seen: dict[str, Any], name: str) -> float:
     """One measurement, where the picture had what it takes."""
     if name not in seen:
         raise NotApplicable(f"too small, or nothing in it, to tell its {name}")
-    return seen[name]
+    return float(seen[name])
 
 
 @fact("example", cost="pixels")
@@ -42,7 +42,7 @@ def edge_width(seen: dict[str, Any], good_header: Header, training_side: int) ->
     the direction in which they are widest: about 1 to 2 when sharp, 2.5 times sigma under a Gaussian.
     """
     side = min(training_side, math.sqrt(good_header.pixels))
-    return round(float(_part(seen, "edge_width")) * side / 1024, 1)
+    return round(_part(seen, "edge_width") * side / 1024, 1)
 
 
 @fact("example", cost="pixels")
@@ -72,7 +72,7 @@ def white_share(seen: dict[str, Any]) -> int:
 @fact("example", cost="pixels")
 def structured_share(seen: dict[str, Any]) -> float:
     """Percent of the area in which anything is to be seen: an edge, a texture, more than grain."""
-    return float(_part(seen, "structured_share"))
+    return _part(seen, "structured_share")
 
 
 @fact("example", cost="pixels")
@@ -96,4 +96,6 @@ def blockiness(seen: dict[str, Any]) -> float:
 @fact("example", cost="pixels")
 def saved_as(jpeg_quality: int, good_header: Header) -> str:
     """How the file was saved, in words."""
-    return f"saved as JPEG of quality {jpeg_quality}" if good_header.format == "JPEG" else "saved as JPEG once"
+    return (
+        f"saved as JPEG of quality {jpeg_quality}" if good_header.format == "JPEG" else "saved as JPEG once"
+    )

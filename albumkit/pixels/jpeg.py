@@ -12,14 +12,8 @@ import numpy as np
 
 from albumkit.pixels.picture import Grey, Picture
 
-#: Table K.1 of ITU-T T.81, in rows: what libjpeg scales by its quality.
-# fmt: off
-_LUMA = (
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22,
-    29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103,
-    121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
-)
-# fmt: on
+#: Sum of table K.1 of ITU-T T.81, which libjpeg scales by its quality.
+_LUMA = 3688
 BLOCK = 8
 #: Levels added to both sides of the comparison: in a picture without any texture all steps are tiny.
 FLOOR = 1.0
@@ -33,7 +27,7 @@ def table_quality(picture: Picture) -> dict[str, Any]:
     if picture.header.format != "JPEG" or not tables:
         return {}
     table = tables[min(tables)]
-    scale = 100 * sum(table) / sum(_LUMA)
+    scale = 100 * sum(table) / _LUMA
     return {"jpeg_quality": max(1, min(100, round(5000 / scale if scale > 100 else 100 - scale / 2)))}
 
 
