@@ -36,6 +36,8 @@ class LintReport:
     seconds: float = 0.0
     #: Albums in which nothing changed (``--since``); they were not judged.
     unchanged: int = 0
+    #: The albums themselves, in the same order; None where one could not be opened. Empty unless kept.
+    opened: list[OpenAlbum | None] = field(default_factory=list)
     _baselines: dict[Path | None, Baseline] = field(default_factory=dict, repr=False)
 
     def apply_baseline(self, opened: OpenAlbum, result: AlbumResult) -> None:
@@ -45,8 +47,6 @@ class LintReport:
             if file not in self._baselines:
                 self._baselines[file] = Baseline.load(file)
             self._baselines[file].apply(opened.path, result)
-    #: The albums themselves, in the same order; None where one could not be opened. Empty unless kept.
-    opened: list[OpenAlbum | None] = field(default_factory=list)
 
     def exit_code(self, strict: bool = False) -> int:
         return int(any(album.fails(strict) for album in self.albums))
