@@ -26,7 +26,7 @@ RUNTIMES = ("comfy", "fal", "diffusers")
 _KEYS: dict[str, tuple[str, ...]] = {
     "": ("extend", "required_version", "album", "use", "train", "lint"),
     "album": ("kind", "trigger_phrase", "class_phrase", "edit", "exclude"),
-    "use": ("runtime", "prompts", "commercial"),
+    "use": ("runtime", "prompts", "resolution", "commercial"),
     "lint": ("ignore", "enable", "rules"),
     "lint.ignore": ("rule", "paths", "reason"),
 }
@@ -73,6 +73,8 @@ class UseTable:
 
     runtime: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
+    #: Side in pixels of the square whose area the pictures made with it will have.
+    resolution: int | None = None
     #: Whether money will be made with it; None: not said.
     commercial: bool | None = None
 
@@ -172,6 +174,7 @@ class _Reader:
             use=UseTable(
                 runtime=self._choices(use, "use.runtime", RUNTIMES),
                 prompts=self._texts(use, "use.prompts"),
+                resolution=self._pixels(use, "use.resolution"),
                 commercial=self._flag(use, "use.commercial"),
             ),
             train=self._train(self._table(document, "train")),
@@ -250,6 +253,15 @@ class _Reader:
             self.origins[name] = self._origin(name)
         return value
 
+    def _pixels(self, table: Mapping[str, Any], name: str) -> int | None:
+        value = table.get(name.rpartition(".")[2])
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self._wrong(name, f"must be a whole number of pixels, not {value!r}")
+        self.origins[name] = self._origin(name)
+        return value
+
     def _choice(self, table: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str | None:
         value = self._text(table, name)
         if value is not None and value not in allowed:
@@ -316,6 +328,7 @@ def _over(near: Config, far: Config) -> Config:
         use=UseTable(
             runtime=use.runtime if "use.runtime" in near.origins else far.use.runtime,
             prompts=use.prompts if "use.prompts" in near.origins else far.use.prompts,
+            resolution=_first(use.resolution, far.use.resolution),
             commercial=_first(use.commercial, far.use.commercial),
         ),
         train=TrainTable(near.train.trainer or far.train.trainer, knobs, per_trainer),

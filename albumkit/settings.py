@@ -53,6 +53,8 @@ class Settings:
     prompts: tuple[str, ...]
     #: "content" or "geometry": what an edit album teaches.
     edit: str
+    #: Side in pixels of the square whose area the pictures made with the LoRA will have; None: not said.
+    use_resolution: int | None
     #: Whether money will be made with the LoRA; None: not said.
     commercial: bool | None
     #: Knobs that the trainer offers, by canonical name; the archive knob is left out.
@@ -110,6 +112,7 @@ def resolve(
         runtimes=config.use.runtime,
         prompts=config.use.prompts,
         edit=config.album.edit or "content",
+        use_resolution=config.use.resolution,
         commercial=config.use.commercial,
         knobs={name: value for name, value in knobs.items() if value is not None},
         unknown={n: v for n, v in written.items() if n not in knobs and n != chosen.archive.knob},

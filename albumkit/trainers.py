@@ -169,6 +169,16 @@ class MinimumExamples:
 
 
 @dataclass(frozen=True, slots=True)
+class ExamplesPerStep:
+    """How many examples a step learns from: ``count``, or the product of ``knobs`` (canonical names)."""
+
+    count: int | None = None
+    knobs: tuple[str, ...] = ()
+    assumed: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pricing:
     """USD a training step, None when not known; ``by_references`` are factors for 1, 2, ... inputs a pair."""
 
@@ -218,6 +228,7 @@ class Trainer:
     trigger: TriggerPolicy
     archive: Archive
     minimum_examples: MinimumExamples | None
+    examples_per_step: ExamplesPerStep | None
     schema: Mapping[str, Any]
     knobs: Mapping[str, Knob]
     lora_formats: Mapping[str, tuple[str, ...] | None]
@@ -377,7 +388,7 @@ def _shared_errors(group: str) -> tuple[KnownError, ...]:
 
 def _trainer(raw: Mapping[str, Any]) -> Trainer:
     media, resolution, minimum = raw["media"], raw["training_resolution"], raw["minimum_examples"]
-    price = raw["price"]
+    price, step = raw["price"], raw["examples_per_step"]
     return Trainer(
         id=raw["id"],
         title=raw["title"],
@@ -391,6 +402,7 @@ def _trainer(raw: Mapping[str, Any]) -> Trainer:
         trigger=TriggerPolicy(**raw["trigger"]),
         archive=_archive(raw["archive"]),
         minimum_examples=MinimumExamples(**minimum) if minimum else None,
+        examples_per_step=ExamplesPerStep(**{**step, "knobs": tuple(step.get("knobs", ()))}) if step else None,
         schema=raw["knobs"],
         knobs=_knobs(raw),
         lora_formats={k: tuple(v) if v is not None else None for k, v in raw["lora_formats"].items()},

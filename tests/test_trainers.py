@@ -19,6 +19,7 @@ from albumkit import trainers
 from albumkit.cli.trainers import command
 from albumkit.errors import UnknownName
 from albumkit.paths import rules_root
+from albumkit.rule import load_rules
 from albumkit.trainers import Trainer, load_trainer, match_error
 
 FOLDER = rules_root() / "trainers"
@@ -32,18 +33,8 @@ GROUPS = sorted(p.stem for p in (FOLDER / "_errors").glob("*.json"))
 KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
 KLEIN_4B_EDIT = "fal-ai/flux-2-klein-4b-base-trainer/edit"
 
-# Rules that exist; an error may point to no other.
-RULES = set(
-    """
-    example/unreadable example/truncated example/decompression-bomb example/format-not-accepted
-    example/orientation-not-applied example/below-training-resolution example/exact-duplicate
-    album/empty album/too-few-examples album/unreadable
-    caption/missing caption/default-used caption/empty caption/not-utf8 caption/trigger-absent
-    caption/trigger-misspelt caption/identical pair/start-missing pair/end-missing
-    settings/unknown-knob settings/out-of-range settings/not-a-multiple settings/trigger-ignored-by-trainer
-    settings/default-caption-without-trigger settings/format-for-another-runtime
-    """.split()
-)
+# An error may point to no other rule.
+RULES = {rule.id for rule in load_rules()}
 
 
 def raw(trainer_id: str) -> dict[str, Any]:
@@ -105,6 +96,7 @@ def test_knobs_are_sound(trainer_id: str) -> None:
         trainer.trigger.knob,
         trainer.archive.knob,
         resolution and resolution.knob,
+        *(trainer.examples_per_step.knobs if trainer.examples_per_step else ()),
     }
     assert named - {None} <= set(trainer.knobs), "a policy names a knob that is not there"
     forms = trainer.knobs.get("output_lora_format")
@@ -192,6 +184,7 @@ def test_every_pattern_finds_its_example_and_names_a_rule_that_exists() -> None:
             "settings/not-a-multiple",
         ),
         ("{'type': 'multiple_of', 'ctx': {'multiple_of': 100}}", "settings/not-a-multiple"),
+        ("number_of_frames must satisfy frames % 8 == 1", "settings/frame-count-not-offered"),
         ("Input should be less than or equal to 10000", "settings/out-of-range"),
         ("ERROR: TOO FEW FILES IN THE ARCHIVE. Expected at least 10", "album/too-few-examples"),
         ("ValueError: Missing caption for 0004.png", "caption/missing"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from albumkit.album import MediaFile
-from albumkit.facts import album as _album  # noqa: F401 - registered first
+from albumkit.facts import training as _training  # noqa: F401 - registered first
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.images import FORMAT_NAMES, Header
@@ -129,25 +129,6 @@ def turn(orientation: int) -> str:
 def has_location(good_header: Header) -> bool:
     """Whether EXIF holds a GPS position."""
     return good_header.has_location
-
-
-@fact("example")
-def training_side(settings: Settings, trainer: Trainer) -> int:
-    """Side in pixels of the square whose area the trainer trains at."""
-    size = trainer.training_resolution
-    if size is None:
-        raise Unmeasured("the training resolution of this trainer is not known")
-    value = settings.value(size.knob) if size.knob else size.pixels
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise Unmeasured(f"{size.knob} is not a number of pixels")
-    return value
-
-
-@fact("example")
-def assumed(trainer: Trainer) -> str:
-    """The words (assumed) where nobody publishes the training resolution, else nothing."""
-    size = trainer.training_resolution
-    return " (assumed)" if size and size.assumed else ""
 
 
 @fact("example", cost="header")

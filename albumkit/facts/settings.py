@@ -192,14 +192,36 @@ def fit(name: str, setting: Value, trainer: Trainer) -> Fit:
 
 
 @fact("knob")
-def knob_accepted(fit: Fit) -> bool:
-    """Whether type, range and choice are as the trainer states; multiples are another fact."""
+def knob_accepted(name: str, fit: Fit) -> bool:
+    """Whether type, range and choice are as the trainer states; multiples are another fact, and so is rank."""
+    if name == "rank":
+        raise NotApplicable("rank_offered")
     return fit.accepted
 
 
 @fact("knob")
-def knob_on_grid(fit: Fit) -> bool:
-    """Whether the value is one of the multiples that the trainer takes."""
+def rank_offered(name: str, fit: Fit) -> bool:
+    """Whether the trainer makes LoRAs of this rank; not applicable to other knobs."""
+    if name != "rank":
+        raise NotApplicable("another knob")
+    return fit.accepted
+
+
+@fact("knob")
+def knob_on_grid(name: str, fit: Fit, trainer: Trainer) -> bool:
+    """Whether the value is one of the multiples that the trainer takes; frames are another fact."""
+    if trainer.knobs[name].offset:
+        raise NotApplicable("frames_on_grid")
+    return fit.on_grid
+
+
+@fact("knob")
+def frames_on_grid(name: str, fit: Fit, trainer: Trainer) -> bool:
+    """Whether a number of frames is one that the trainer takes, such as 8n+1; not applicable to knobs that
+    count in plain multiples.
+    """
+    if not trainer.knobs[name].offset:
+        raise NotApplicable("plain multiples")
     return fit.on_grid
 
 

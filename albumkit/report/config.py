@@ -100,6 +100,8 @@ def view(opened: OpenAlbum, settings: Settings) -> ConfigView:
         use=(
             written("use.runtime", list(settings.runtimes)),
             written("use.prompts", list(settings.prompts)),
+            written("use.resolution", settings.use_resolution),
+            written("use.commercial", settings.commercial),
         ),
         trainer=_row(opened, "trainer", settings.trainer.id, settings.trainer_origin, trainer_place),
         knobs=tuple(_knobs(opened, settings)),
