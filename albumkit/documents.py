@@ -14,13 +14,14 @@ from albumkit.errors import AlbumkitError
 from albumkit.paths import rules_root
 
 
-def unusable(file: Path, what: str, schema: str) -> AlbumkitError:
+def unusable(file: Path, what: str, schema: str, cause: Exception | None = None) -> AlbumkitError:
     """The error for a document that could not be read.
 
     Args:
         file: The document.
         what: "a rule", "a trainer".
         schema: Name of its schema below rules/, such as ``rule.schema.json``.
+        cause: What went wrong, told where the schema finds nothing wrong.
     """
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -29,7 +30,7 @@ def unusable(file: Path, what: str, schema: str) -> AlbumkitError:
         return AlbumkitError(f"{file.as_posix()}: {error.strerror or error}.")
     except ValueError as error:
         return AlbumkitError(f"{file.as_posix()} is not JSON: {error}.")
-    reason = first_violation(document, rules) or "it does not have the expected form"
+    reason = first_violation(document, rules) or str(cause or "it does not have the expected form")
     return AlbumkitError(f"{file.as_posix()} is not {what}: {reason}.", f"Its form is rules/{schema}.")
 
 

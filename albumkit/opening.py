@@ -142,6 +142,13 @@ def _of_zip(path: Path) -> tuple[Config, tuple[str, ...]]:
             "Copy the extended settings into this file and pack the zip again.",
             config.origins["extend"].line,
         )
+    if config.rules is not None:
+        raise ConfigError(
+            file,
+            "lint.rules names a folder outside of the zip.",
+            "Unpack the zip beside its rules, or take the line out.",
+            config.origins["lint.rules"].line,
+        )
     folder = re.sub(r"[*?\[]", "?", member.removesuffix(CONFIG_NAME))
     globs = config.album.exclude
     return config, tuple(folder + g.removeprefix("./") if "/" in g.rstrip("/") else g for g in globs)

@@ -1,6 +1,7 @@
 """Rules: JSON Schemas over facts, plus the words a person needs. All opinion, no code.
 
-A rule is one file below ``rules/``; its path is its id.
+A rule is one file below ``rules/``; its path is its id. A repository of albums may have such a folder of its
+own: see :mod:`albumkit.house`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ class Rule:
     fields: tuple[str, ...] = ()
 
     @functools.cached_property
+    def message_fields(self) -> tuple[str, ...]:
+        """The facts that the message shows."""
+        return tuple(name for name in _fields([self.message]) if name != "album_path")
+
+    @functools.cached_property
     def cost(self) -> Cost:
         """The dearest fact that the rule needs."""
         facts = [find_fact(self.scope, name) for name in self.needs]
@@ -92,22 +98,32 @@ class Rule:
 
 
 @functools.cache
-def load_rules(root: Path | None = None) -> tuple[Rule, ...]:
-    """Every shipped rule, by id."""
-    base = root or rules_root()
-    files = (file for folder in RULE_FOLDERS for file in (base / folder).glob("*.json"))
-    return tuple(sorted((_load_rule(file, base) for file in files), key=lambda rule: rule.id))
+def load_rules() -> tuple[Rule, ...]:
+    """Every shipped rule, by id. An album may have further ones: :func:`albumkit.house.rules_for`."""
+    return read_rules(rules_root())
 
 
-def find_rule(name: str) -> Rule:
-    """A rule by id or former id; raises UnknownName with the nearest."""
-    for rule in load_rules():
+def read_rules(folder: Path) -> tuple[Rule, ...]:
+    """The rules of one folder, by id; raises AlbumkitError for a file that is none."""
+    return tuple(sorted((read_rule(file, folder) for file in rule_files(folder)), key=lambda rule: rule.id))
+
+
+def rule_files(folder: Path) -> list[Path]:
+    """The rule files of a folder of rules, sorted."""
+    return sorted(file for name in RULE_FOLDERS for file in (folder / name).glob("*.json"))
+
+
+def find_rule(name: str, rules: Sequence[Rule] | None = None) -> Rule:
+    """A rule by id or former id, of the shipped ones unless told; raises UnknownName with the nearest."""
+    known = load_rules() if rules is None else rules
+    for rule in known:
         if name == rule.id or name in rule.aliases:
             return rule
-    raise UnknownName("rule", name, [rule.id for rule in load_rules()])
+    raise UnknownName("rule", name, [rule.id for rule in known])
 
 
-def _load_rule(file: Path, base: Path) -> Rule:
+def read_rule(file: Path, folder: Path) -> Rule:
+    """One rule file of a folder of rules; raises AlbumkitError naming the place of what is wrong."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         words = document.pop("x-albumkit")
@@ -117,7 +133,7 @@ def _load_rule(file: Path, base: Path) -> Rule:
         texts = [words["message"], handled.get("as", "")]
         texts += [text for r in words["remedy"] for text in (r["do"], r.get("gives", ""))]
         return Rule(
-            id=file.relative_to(base).with_suffix("").as_posix(),
+            id=file.relative_to(folder).with_suffix("").as_posix(),
             scope=words["scope"],
             severity=words["severity"],
             title=document["title"],
@@ -141,18 +157,38 @@ def _load_rule(file: Path, base: Path) -> Rule:
             fields=tuple(dict.fromkeys(_fields(texts))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unusable(file, "a rule", "rule.schema.json") from error
+        raise unusable(file, "a rule", "rule.schema.json", error) from error
 
 
 def _fields(texts: Iterable[str]) -> list[str]:
     return [name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name]
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a kind of album judges one rule: another severity, or "off"; and why."""
+
+    severity: str
+    why: str
+
+
 @functools.cache
-def profile(kind: str) -> Mapping[str, str]:
-    """Rule id -> severity or "off" for a kind of album; empty where nothing differs."""
-    file = rules_root() / "profiles" / f"{kind}.json"
+def read_profile(folder: Path, kind: str) -> Mapping[str, Judgement]:
+    """Rule id -> how this kind of album judges it, by one folder of rules; empty where nothing differs.
+
+    Raises:
+        AlbumkitError: the file does not have the form of a profile.
+    """
+    file = folder / "profiles" / f"{kind}.json"
     if not file.is_file():
         return {}
-    rules: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["rules"]
-    return rules
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))["rules"]
+        return {rule: Judgement(**row) for rule, row in rows.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unusable(file, "a profile", "profile.schema.json", error) from error
+
+
+def profile(kind: str) -> Mapping[str, str]:
+    """Rule id -> severity or "off" for a kind of album; empty where nothing differs."""
+    return {rule: judged.severity for rule, judged in read_profile(rules_root(), kind).items()}

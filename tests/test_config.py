@@ -112,7 +112,7 @@ def test_an_empty_file_says_nothing() -> None:
         ),
         (
             "[use]\nzzz = 1\n",
-            "cat/album.toml line 2: unknown key use.zzz. Known are runtime, prompts, commercial.",
+            "cat/album.toml line 2: unknown key use.zzz. Known are runtime, prompts, resolution, commercial.",
         ),
         (
             '[album]\nkind = "subjekt"\n',

@@ -57,6 +57,8 @@ cat   subject, 1 picture                             (album.toml, ../album.toml)
   prompts             "a photo of TOK cookie box on a picnic   album.toml line 8
                       blanket in a park, morning sun"
                       "TOK cookie box"
+  resolution          -                                                  not set
+  commercial          -                                                  not set
 
 [train]
   trainer             "fal-ai/flux-2-klein-9b-base-trainer"        default for a
@@ -171,7 +173,7 @@ def test_json_holds_all_of_it(album: Path) -> None:
     settings = {f"{row['table']}.{row['name']}": row for row in shown["settings"]}
     assert list(settings) == [
         *("album.kind", "album.trigger_phrase", "album.class_phrase", "album.exclude"),
-        *("use.runtime", "use.prompts", "train.trainer"),
+        *("use.runtime", "use.prompts", "use.resolution", "use.commercial", "train.trainer"),
     ]
     assert settings["album.class_phrase"]["file"] == "../album.toml"
     assert settings["train.trainer"]["origin"] == "default for a subject album"

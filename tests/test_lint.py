@@ -267,6 +267,7 @@ def test_too_few_duplicates_and_empty(album):
         (album / f"IMG_{number:02}.jpg").unlink()
         (album / f"IMG_{number:02}.txt").unlink()
     shutil.copy(album / "IMG_00.jpg", album / "IMG_01.jpg")
+    set_in(album, "steps = 1000", "steps = 400")
     found = {f.rule: f.message for f in check(album).findings}
     assert found == {
         "album/too-few-examples": "4 of at least 10 examples that this trainer asks for.",

@@ -27,7 +27,9 @@ from albumkit.facts.registry import (
     Unmeasured,
     all_facts,
     fact,
+    facts_of,
     find_fact,
+    json_type,
 )
 
 __all__ = [
@@ -44,5 +46,7 @@ __all__ = [
     "Unmeasured",
     "all_facts",
     "fact",
+    "facts_of",
     "find_fact",
+    "json_type",
 ]

@@ -112,6 +112,17 @@ def find_fact(scope: Scope, name: str) -> Fact | None:
     return None
 
 
+def facts_of(scope: Scope) -> dict[str, Fact]:
+    """Every fact that a rule of this scope may ask for, by name: its own, the settings', the album's."""
+    return {**_FACTS["album"], **_FACTS["settings"], **_FACTS[scope]}
+
+
+def json_type(fact: Fact) -> str:
+    """What JSON calls the fact's type; "" for values that only other facts can use."""
+    plain = typing.get_origin(fact.type) or fact.type
+    return {str: "string", int: "integer", float: "number", bool: "boolean", tuple: "array"}.get(plain, "")
+
+
 def all_facts() -> list[Fact]:
     """Every fact, by scope, then name."""
     return [facts[name] for facts in _FACTS.values() for name in sorted(facts)]

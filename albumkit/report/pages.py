@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from albumkit.rule import Rule, load_rules, profile
+from albumkit.config import KINDS
+from albumkit.paths import rules_root
+from albumkit.rule import Rule, load_rules, read_profile
 
 _HANDLED = (
     "**pack mends it.** For a trainer that receives an archive this is no finding: `lint` counts it in one "
     "line and `pack` does it."
 )
-_KINDS = ("subject", "style", "edit", "video")
 
 
 def rule_page(rule: Rule) -> str:
@@ -118,8 +119,8 @@ def _shown(value: Any) -> str:
 
 
 def _profiles(rule: Rule) -> str:
-    rows = [(kind, profile(kind).get(rule.id)) for kind in _KINDS]
-    return "\n".join(f"- {kind} albums: {severity}" for kind, severity in rows if severity)
+    rows = [(kind, read_profile(rules_root(), kind).get(rule.id)) for kind in KINDS]
+    return "\n".join(f"- {kind} albums: {judged.severity}. {judged.why}" for kind, judged in rows if judged)
 
 
 def _silence(rule: Rule) -> str:
