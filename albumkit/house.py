@@ -1,9 +1,9 @@
 """House rules: a repository of albums may carry its own ``rules/`` folder, in the format of ours.
 
 ``[lint] rules = "../rules"`` in album.toml names it. A rule there with the id of ours replaces it; a profile
-there is laid over ours, rule by rule. Shipped rules are checked by our tests; these are checked whenever they are
-loaded, because a rule that never speaks looks just like a good album. ``albumkit explain --check`` checks more:
-see :mod:`albumkit.rulecheck`.
+there is laid over ours, rule by rule. Shipped rules are checked by our tests; these are checked whenever they
+are loaded, because a rule that never speaks looks just like a good album. ``albumkit explain --check`` checks
+more: see :mod:`albumkit.rulecheck`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from albumkit.documents import first_violation
 from albumkit.errors import AlbumkitError, ConfigError, UnknownName, UsageError, nearest
 from albumkit.facts import facts_of, json_type
 from albumkit.paths import rules_root
-from albumkit.rule import RULE_FOLDERS, Rule, find_rule, load_rules, profile, read_profile, read_rule, rule_files
+from albumkit.rule import (
+    RULE_FOLDERS,
+    Rule,
+    find_rule,
+    load_rules,
+    profile,
+    read_profile,
+    read_rule,
+    rule_files,
+)
 
 
 def rules_for(config: Config) -> tuple[Rule, ...]:

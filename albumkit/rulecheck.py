@@ -1,9 +1,10 @@
-"""Whether rules do what they say: what our tests ask of ours, and ``albumkit explain --check`` of house rules.
+"""Whether rules do what they say: asked of ours by the tests, of house rules by ``albumkit explain --check``.
 
 Of each rule file: its form, its facts, its examples and counterexamples with their exact messages, that two
 validators judge it alike, and its fixtures. A fixture is a picture, or a folder that is an album, in
-``fixtures/RULE/good``, ``bad`` or ``missed``: the rule must fire on ``bad`` only. ``missed`` holds what the rule
-ought to find and does not, so that its limits are on record; when a better fact finds one, it moves to ``bad``.
+``fixtures/RULE/good``, ``bad`` or ``missed``: the rule must fire on ``bad`` only. ``missed`` holds what the
+rule ought to find and does not, so that its limits are on record; when a better fact finds one, it moves to
+``bad``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from albumkit.trainers import all_trainers
 
 SIDES = ("good", "bad", "missed")
 #: Values that facts do not have, or that validators are known to judge differently.
-_ODD = ("", "x", 0, 1, -1, 7, 10**12, 1.0, 1.1, 1.1000000001, 1e308, True, False, None, [], ["a"], {})
+_NUMBERS = (0, 1, -1, 7, 10**12, 1.0, 1.1, 1.1000000001, 1e308)
+_ODD: tuple[Any, ...] = (*_NUMBERS, "", "x", True, False, None, [], ["a"], {})
 
 
 @dataclass
@@ -47,15 +49,15 @@ def check_folder(folder: Path, fixtures: Path | None = None) -> list[Checked]:
 
     Args:
         folder: It holds caption/, example/ ... as ours does.
-        fixtures: Where the cases lie; ``folder/fixtures`` by default. Ours lie in tests/, which a wheel has not:
-            there they are left aside.
+        fixtures: Where the cases lie; ``folder/fixtures`` by default. Ours lie in tests/; a wheel has none,
+            and there they are left aside.
     """
     ours = folder.resolve() == rules_root().resolve()
     fixtures = fixtures or _fixtures_of(folder, ours)
     checked = []
     for words in () if ours else misplaced(folder):  # ours holds trainers and more beside its rules
-        file, _, fault = words.partition(": ")
-        checked.append(Checked(file, [fault]))
+        place, _, fault = words.partition(": ")
+        checked.append(Checked(place, [fault]))
     rules: list[Rule] = []
     for file in rule_files(folder):
         one = Checked(file.relative_to(folder).with_suffix("").as_posix())
@@ -78,9 +80,8 @@ def check_folder(folder: Path, fixtures: Path | None = None) -> list[Checked]:
             except AlbumkitError as error:
                 one.faults.append(error.message)
     known = rules_with_cases(fixtures) if fixtures else set()
-    for rule_id in sorted(known - {one.name for one in checked}):
-        checked.append(Checked(f"fixtures/{rule_id}", ["belongs to no rule of this folder"]))
-    return checked
+    strays = sorted(known - {one.name for one in checked})
+    return checked + [Checked(f"fixtures/{stray}", ["belongs to no rule of this folder"]) for stray in strays]
 
 
 def _fixtures_of(folder: Path, ours: bool) -> Path | None:

@@ -402,7 +402,9 @@ def _trainer(raw: Mapping[str, Any]) -> Trainer:
         trigger=TriggerPolicy(**raw["trigger"]),
         archive=_archive(raw["archive"]),
         minimum_examples=MinimumExamples(**minimum) if minimum else None,
-        examples_per_step=ExamplesPerStep(**{**step, "knobs": tuple(step.get("knobs", ()))}) if step else None,
+        examples_per_step=ExamplesPerStep(**{**step, "knobs": tuple(step.get("knobs", ()))})
+        if step
+        else None,
         schema=raw["knobs"],
         knobs=_knobs(raw),
         lora_formats={k: tuple(v) if v is not None else None for k, v in raw["lora_formats"].items()},

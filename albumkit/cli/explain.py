@@ -15,7 +15,9 @@ from albumkit.paths import rules_root
 @click.command()
 @click.argument("what", required=False, metavar="[RULE]")
 @click.option("--log", type=click.Path(path_type=Path), help="A trainer's error text; - for stdin.")
-@click.option("--facts", is_flag=True, help="List what rules can ask for; explain --facts SCOPE for one scope.")
+@click.option(
+    "--facts", is_flag=True, help="List what rules can ask for; explain --facts SCOPE for one scope."
+)
 @click.option("--check", is_flag=True, help="Check a folder of house rules; explain --check FOLDER.")
 def command(what: str | None, log: Path | None, facts: bool, check: bool) -> int:
     """Explain a rule, or what a trainer's error text means.

@@ -7,9 +7,8 @@ import math
 from albumkit.album import MediaFile
 from albumkit.facts import training as _training  # noqa: F401 - registered first
 from albumkit.facts.measure import Measured
-from albumkit.facts.registry import NotApplicable, Unmeasured, fact
+from albumkit.facts.registry import NotApplicable, fact
 from albumkit.images import FORMAT_NAMES, Header
-from albumkit.settings import Settings
 from albumkit.trainers import Trainer
 
 _TURNS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,7 +194,7 @@ def fit(name: str, setting: Value, trainer: Trainer) -> Fit:
 
 @fact("knob")
 def knob_accepted(name: str, fit: Fit) -> bool:
-    """Whether type, range and choice are as the trainer states; multiples are another fact, and so is rank."""
+    """Whether type, range and choice are as the trainer states; multiples and rank are other facts."""
     if name == "rank":
         raise NotApplicable("rank_offered")
     return fit.accepted
@@ -233,6 +234,8 @@ def knob_takes(fit: Fit) -> str:
 
 def _fit(knob: Knob, value: Any) -> Fit:
     step, offset = knob.multiple_of, knob.offset
+    if isinstance(value, float) and not math.isfinite(value):  # TOML has nan and inf
+        return Fit(False, True, _accepted_words(knob))
     whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
     plain = {key: v for key, v in knob.schema.items() if key != "multipleOf" and not key.startswith("x-")}
     if not _validator(json.dumps(plain)).is_valid(value):
