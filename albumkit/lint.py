@@ -24,8 +24,9 @@ from albumkit.facts import (
     Table,
     Unmeasured,
 )
+from albumkit.house import profile_for
 from albumkit.opening import OpenAlbum
-from albumkit.rule import SEVERITIES, Remedy, Rule, find_rule, load_rules, profile
+from albumkit.rule import SEVERITIES, Remedy, Rule, find_rule, load_rules
 from albumkit.settings import Settings, Value
 
 
@@ -132,7 +133,7 @@ def lint(
     """
     run = _Run(opened, settings, measured)
     wanted = [r for r in load_rules() if not r.opt_in] if rules is None else rules
-    severities = profile(settings.kind)
+    severities = profile_for(opened.config, settings.kind)
     active = [r for r in wanted if severities.get(r.id) != "off" and run.speaks(r)]
     if COSTS.index(cost) >= COSTS.index("pixels") and any(r.cost == "pixels" for r in active):
         measured.decode_all(opened.album.media)

@@ -14,9 +14,9 @@ from albumkit.baseline import Baseline, find_baseline, new_baseline
 from albumkit.errors import AlbumError, PackRefused, UsageError
 from albumkit.facts import Cost, FactCache, Measured
 from albumkit.git import Changes, Index
+from albumkit.house import rules_for
 from albumkit.lint import AlbumResult, lint, unreadable
 from albumkit.opening import OpenAlbum, open_album
-from albumkit.rule import load_rules
 from albumkit.selection import EVERYTHING, Selection
 from albumkit.settings import Settings, resolve
 from albumkit.since import Touched
@@ -116,8 +116,9 @@ def _judge(
     opened: OpenAlbum, settings: Settings, measured: Measured, *, selection: Selection, cost: Cost = "pixels"
 ) -> AlbumResult:
     """Lint with the rules that are wanted; what was measured is kept even when this fails."""
+    rules = selection.choose(rules_for(opened.config), opened)
     try:
-        return lint(opened, settings, measured, rules=selection.choose(load_rules(), opened), cost=cost)
+        return lint(opened, settings, measured, rules=rules, cost=cost)
     finally:
         measured.save()
 
