@@ -174,19 +174,19 @@ def test_sarif_notifies_of_rules_not_judged(album):
     set_in(album, 'runtime = ["comfy"]', "runtime = []")
     run = valid_run(check("cat", cost="header"))
     notes = run["invocations"][0]["toolExecutionNotifications"]
-    skipped = next(n for n in notes if "associatedRule" in n)
-    rule = run["tool"]["driver"]["rules"][skipped["associatedRule"]["index"]]
-    assert rule["id"] == skipped["associatedRule"]["id"] == "settings/format-for-another-runtime"
+    name = "settings/format-for-another-runtime"
+    (skipped,) = [n for n in notes if n.get("associatedRule", {}).get("id") == name]
+    assert run["tool"]["driver"]["rules"][skipped["associatedRule"]["index"]]["id"] == name
     assert skipped["level"] == "warning"
     assert "not judged" in skipped["message"]["text"]
-    assert any(n["message"]["text"].startswith("--cost left out example/truncated") for n in notes)
+    assert re.search("--cost left out .*example/truncated", notes[-1]["message"]["text"])
 
 
 def test_sarif_takes_the_worst_when_there_are_too_many(messy, monkeypatch):
     monkeypatch.setattr(sarif, "MOST_RESULTS", 3)
     run = valid_run(messy)
     assert [r["level"] for r in run["results"]] == ["error"] * 3
-    (note,) = run["invocations"][0]["toolExecutionNotifications"]
+    note = run["invocations"][0]["toolExecutionNotifications"][-1]
     total = len(messy.albums[0].findings)
     assert note["message"]["text"].startswith(f"{total - 3} more findings are left out")
 
@@ -228,7 +228,8 @@ def test_faults_of_captions_are_where_they_are_mended(album):
     (album / "IMG_06.txt").unlink()
     lines = [{"file_name": "IMG_04.jpg", "text": "another"}, {"file_name": "IMG_06.jpg", "text": "a cat"}]
     (album / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    places = {p.finding.path: (p.place.file, p.place.line) for p in placed(check("cat"))}
+    found = [p for p in placed(check("cat")) if p.finding.rule == "caption/trigger-absent"]
+    places = {p.finding.path: (p.place.file, p.place.line) for p in found}
     assert places["IMG_05.jpg"] == ("cat/IMG_05.txt", None)
     assert places["IMG_06.jpg"] == ("cat/metadata.jsonl", 2)
 
@@ -276,7 +277,8 @@ def test_github_annotations_survive_any_name(album):
 def test_github_shows_ten_of_a_severity_and_so_do_we(sixty):
     lines = "".join(render("github", sixty)).splitlines()
     commands = [unescaped(line)[0]["command"] for line in lines[:-1]]
-    assert {c: commands.count(c) <= 10 for c in commands} == {"error": True, "warning": True}
+    assert {"error", "warning"} <= set(commands)
+    assert max(map(commands.count, commands)) <= 10
     assert "\n".join(lines).count("5 times: album_01/IMG_03.jpg, album_21/IMG_03.jpg") == 1
     assert re.fullmatch(r"\d+ errors, \d+ warnings in 60 albums of 705 examples", lines[-1])
 
@@ -284,8 +286,9 @@ def test_github_shows_ten_of_a_severity_and_so_do_we(sixty):
 def test_github_names_the_rules_that_found_no_annotation(messy, monkeypatch):
     monkeypatch.setattr(github, "MOST_ANNOTATIONS", 3)
     errors = [line for line in render("github", messy) if line.startswith("::error ")]
+    rules = list(dict.fromkeys(f.rule for f in messy.albums[0].findings if f.severity == "error"))
     assert len(errors) == 3
-    assert errors[-1].startswith("::error title=8 more rules::caption/not-utf8, caption/trigger-absent, ")
+    assert errors[-1] == f"::error title={len(rules) - 2} more rules::{', '.join(rules[2:])}\n"
 
 
 def test_github_summary_is_appended_as_a_table(messy, tmp_path):
@@ -321,7 +324,7 @@ def test_gitlab_has_an_issue_for_every_finding(sixty):
     findings = [f for album in sixty.albums for f in album.findings]
     assert len(issues) == sum(f.ignored is None for f in findings) < len(findings)
     assert len({issue["fingerprint"] for issue in issues}) == len(issues)
-    assert {issue["severity"] for issue in issues} == {"major", "minor"}
+    assert {"major", "minor"} <= {issue["severity"] for issue in issues} <= {"major", "minor", "info"}
     for issue in issues:
         assert list(issue) == ["description", "check_name", "fingerprint", "severity", "location"]
         assert Path(issue["location"]["path"]).exists()
@@ -374,10 +377,10 @@ def test_text_by_file_says_the_same_in_another_order(messy):
     assert heads.count("tumbler_04_copy.jpg") == 1
     found = [line.split() for line in lines if re.match(r"  (error|warning|note)  ", line)]
     assert len(found) == len(messy.albums[0].findings)
-    at = lines.index("album.toml")
-    assert lines[at + 1].split() == ["error", "settings/not-a-multiple", "line", "14"]
-    assert lines.index("album.toml") < lines.index("tumbler_02.jpg")
+    settings = lines[lines.index("album.toml") : lines.index("tumbler_02.jpg")]
+    assert "  error    settings/not-a-multiple  line 14" in settings
     remedy = "           do   use larger originals, or train at a smaller resolution where the"
     assert lines.count(remedy) == 1
     verbose = [line.plain for line in lint_lines(messy, by="file", verbose=True)]
-    assert verbose.count(remedy) == 14
+    small = [f for f in messy.albums[0].findings if f.rule == "example/below-training-resolution"]
+    assert verbose.count(remedy) == len(small) > 1
