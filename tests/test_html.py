@@ -129,6 +129,12 @@ def test_every_rule_that_fired_is_told_once_with_its_words(messy):
     assert "pack does these by itself" in messy.all("footer", "asides")[0][1]
 
 
+def test_a_page_says_whether_lint_fails(album):
+    assert "lint passes" in page_of(album).all("p", "about")[0][1]
+    (album / "IMG_05.txt").unlink()
+    assert "lint fails" in page_of(album).all("p", "about")[0][1]
+
+
 def test_elements_are_told_apart_and_described(messy):
     ids = [attributes["id"] for _, attributes, _ in messy.elements if "id" in attributes]
     assert len(ids) == len(set(ids))

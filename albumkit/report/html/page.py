@@ -34,9 +34,8 @@ def page_start(report: LintReport, strict: bool) -> str:
         policy=policy,
         style=style,
         title=text(_title(report)),
-        verdict="fails" if report.exit_code(strict) else "passes",
         totals=_totals(report),
-        about=text(_about(report)),
+        about=text(_about(report, strict)),
         rules="".join(f'<option value="{text(rule)}">{text(rule)}</option>' for rule in _rules(report)),
         index=_index(report),
     )
@@ -59,19 +58,21 @@ def _title(report: LintReport) -> str:
 
 
 def _totals(report: LintReport) -> str:
-    """The faults, and what they mean for the exit code."""
+    """The faults that nobody ignored, by severity."""
     found = [(severity, report.count(severity)) for severity in SEVERITIES]
     parts = [f'<span class="{s}">{many(n, f"{s}s")}</span>' for s, n in found if n]
     return ", ".join(parts) or '<span class="clean">nothing to mend</span>'
 
 
-def _about(report: LintReport) -> str:
+def _about(report: LintReport, strict: bool) -> str:
+    """What was judged, and whether lint fails (exit code 1)."""
     examples = Counter[str]()
     for album in report.albums:
         examples[album.noun] += album.examples
     rules = {rule for album in report.albums for rule in album.rules}
     parts = [many(len(report.albums), "albums"), *(many(n, noun) for noun, n in examples.items())]
-    return " \u00b7 ".join([*parts, many(len(rules), "rules")])
+    verdict = "lint fails" if report.exit_code(strict) else "lint passes"
+    return " \u00b7 ".join([*parts, many(len(rules), "rules"), verdict])
 
 
 def _rules(report: LintReport) -> list[str]:
