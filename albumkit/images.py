@@ -122,18 +122,7 @@ def read_header(stream: BinaryIO) -> Header:
     """
     try:
         with open_image(stream) as image:
-            orientation, located = _exif_facts(image)
-            width, height = image.size
-            return Header(
-                format=format_of(image),
-                width=width,
-                height=height,
-                mode=image.mode,
-                orientation=orientation,
-                has_location=located,
-                progressive=bool(image.info.get("progressive")),
-                pixels=width * height,
-            )
+            return header_of(image)
     except Image.DecompressionBombError as error:
         match = _BOMB_PIXELS.search(str(error))
         return Header(pixels=int(match[1]) if match else 0, error="" if match else str(error))
@@ -142,6 +131,22 @@ def read_header(stream: BinaryIO) -> Header:
             raise
         vague = isinstance(error, UnidentifiedImageError) or str(error) in _VAGUE
         return Header(error=(_begun(stream) if vague else "") or reason_of(error))
+
+
+def header_of(image: Image.Image) -> Header:
+    """What an opened picture says of itself, before it is decoded."""
+    orientation, located = _exif_facts(image)
+    width, height = image.size
+    return Header(
+        format=format_of(image),
+        width=width,
+        height=height,
+        mode=image.mode,
+        orientation=orientation,
+        has_location=located,
+        progressive=bool(image.info.get("progressive")),
+        pixels=width * height,
+    )
 
 
 def _begun(stream: BinaryIO) -> str:

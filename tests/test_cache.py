@@ -223,13 +223,13 @@ def test_rows_that_albumkit_did_not_write_are_ignored(album, work):
 def test_numbers_that_sqlite_cannot_hold_are_not_kept(album):
     """Inodes of some drives use all 64 bits; a broken clock may date a file to the year 9999."""
     cache = FactCache()
-    rows = {
-        "a": (Entry("a", 1, OLD, (1 << 64) - 1), None, "x"),
-        "b": (Entry("b", 1, OLD, 5), None, "y"),
-        "c": (Entry("c\udce9", 1, OLD, 5), None, "y"),
-        "d": (Entry("d", 1, -(1 << 70), 5), None, "y"),
-    }
-    cache.keep("folder \udce9", rows, {}, time.time_ns())
+    rows = [
+        (Entry("a", 1, OLD, (1 << 64) - 1), None, "x"),
+        (Entry("b", 1, OLD, 5), None, "y"),
+        (Entry("c\udce9", 1, OLD, 5), None, "y"),
+        (Entry("d", 1, -(1 << 70), 5), None, "y"),
+    ]
+    cache.keep("folder \udce9", rows, [], time.time_ns())
     assert list(cache.headers("folder \udce9")) == ["b"]
 
 
@@ -255,7 +255,7 @@ def test_what_may_be_mended_is_not_kept(album, monkeypatch):
 def test_too_little_memory_is_told_and_not_kept(album, monkeypatch):
     real = albumkit.pixels.examine
 
-    def short(data, header):
+    def short(data):
         raise MemoryError
 
     monkeypatch.setattr(albumkit.pixels, "examine", short)

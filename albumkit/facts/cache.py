@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -116,24 +116,27 @@ class FactCache:
     def keep(
         self,
         folder: str,
-        headers: Mapping[str, tuple[Entry, dict[str, Any] | None, str | None]],
-        pixels: Mapping[str, dict[str, Any]],
+        headers: Iterable[tuple[Entry, dict[str, Any] | None, str | None]],
+        pixels: Iterable[tuple[str, dict[str, Any]]],
         started: int,
     ) -> None:
-        """Write what was measured anew, in one transaction.
+        """Write what was measured anew, in one transaction, row by row as they come.
 
         Args:
+            headers: (entry, header facts, sha256), the latter two where they are known.
+            pixels: (sha256, pixel facts).
             started: When reading began. A file changed shortly before, or after, may have changed once more
                 within the grain of its time stamp, unseen: it is not kept.
         """
-        if self._db is None or not (headers or pixels):
+        if self._db is None:
             return
-        header_rows = [
-            (_key(folder), e.path, e.size, e.mtime_ns, e.inode, json.dumps(facts) if facts else None, sha256)
-            for e, facts, sha256 in headers.values()
+        folder = _key(folder)
+        header_rows = (
+            (folder, e.path, e.size, e.mtime_ns, e.inode, json.dumps(facts) if facts else None, sha256)
+            for e, facts, sha256 in headers
             if e.mtime_ns < started - RACY_NS and _storable(e)
-        ]
-        pixel_rows = [(sha256, json.dumps(facts)) for sha256, facts in pixels.items()]
+        )
+        pixel_rows = ((sha256, json.dumps(facts)) for sha256, facts in pixels)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR REPLACE INTO header VALUES (?,?,?,?,?,?,?)", header_rows)

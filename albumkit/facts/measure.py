@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import threading
 import time
@@ -48,12 +47,15 @@ class Measured:
     started: int = field(default_factory=time.time_ns)
     _headers: dict[str, Header] = field(default_factory=dict)
     _hashes: dict[str, str] = field(default_factory=dict)
-    #: Pixel facts, with the header that belongs to them, by sha256.
+    #: Pixel facts by sha256, and derived facts by the key of :meth:`derive`.
     _decoded: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Pixel facts of this run only, by path: the drive failed; None: the memory did not suffice.
     _passing: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    _new: dict[str, tuple[Entry, dict[str, Any] | None, str | None]] = field(default_factory=dict)
-    _new_pixels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Not in the cache yet: by path, and by the key of ``_decoded`` with the header of that content.
+    _new: dict[str, tuple[Entry, Header | None, str | None]] = field(default_factory=dict)
+    _new_pixels: dict[str, Header | None] = field(default_factory=dict)
+    #: Headers of what Git LFS pointers stand for, by sha256; None: never seen on this machine.
+    _pointers: dict[str, Header | None] = field(default_factory=dict)
     _loaded: bool = False
     _asking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,7 +74,7 @@ class Measured:
             found, lasting = self._read_header(entry)
             self._headers[entry.path] = found
             if lasting:
-                self._note(entry, found.to_json(), None)
+                self._note(entry, found, None)
         return found
 
     def clip(self, media: MediaFile) -> ClipHeader:
@@ -196,7 +198,8 @@ class Measured:
             try:
                 with contextlib.ExitStack() as open_files:
                     streams = [open_files.enter_context(self.album.source.open(e)) for e in entries]
-                    self._new_pixels[key] = self._decoded[key] = compute(*streams)
+                    self._decoded[key] = compute(*streams)
+                    self._new_pixels[key] = None
             except OSError as error:
                 raise Unmeasured(reason_of(error)) from error
             except MemoryError as error:
@@ -215,7 +218,14 @@ class Measured:
 
     def save(self) -> None:
         """Hand everything new to the cache."""
-        self.cache.keep(self.album.source.cache_key(), self._new, self._new_pixels, self.started)
+        if not (self._new or self._new_pixels):
+            return
+        headers = ((e, h.to_json() if h else None, sha256) for e, h, sha256 in self._new.values())
+        pixels = (
+            (key, {**self._decoded[key], "header": h.to_json()} if h else self._decoded[key])
+            for key, h in self._new_pixels.items()
+        )
+        self.cache.keep(self.album.source.cache_key(), headers, pixels, self.started)
         self._new, self._new_pixels = {}, {}
 
     def _decode(self, media: MediaFile) -> None:
@@ -227,10 +237,12 @@ class Measured:
             if sha256 not in self._decoded and not self._recall([sha256]):
                 from albumkit.pixels import examine  # numpy: only where pixels are measured
 
-                # Read again rather than taken over: the file may have changed, and these stay together.
-                header = _probed_header(io.BytesIO(data), len(data))
-                facts = {**examine(data, header), "header": header.to_json()}
-                self._decoded[sha256] = self._new_pixels[sha256] = facts
+                # Not the header read before: the file may have changed, and these two stay together.
+                header, facts = examine(data)
+                header = replace(header, probe=_probe(memoryview(data)[len(data) // 2 :]))
+                self._decoded[sha256] = facts
+                known = self._headers.get(media.path)
+                self._new_pixels[sha256] = known if known == header else header
         except OSError as failure:
             self._passing[media.path] = {"decode_error": reason_of(failure)}
             return
@@ -249,6 +261,10 @@ class Measured:
             for key, facts in known.items()
             if ":" in key or isinstance(facts.get("decode_error"), str)
         }
+        for key, facts in usable.items():
+            header = _header_from(facts.pop("header", None))
+            if header is not None and key in self._pointers:
+                self._pointers[key] = header
         self._decoded.update(usable)
         return bool(usable)
 
@@ -266,10 +282,9 @@ class Measured:
         except OSError as error:
             return Header(error=reason_of(error)), False
 
-    def _note(self, entry: Entry, header: dict[str, Any] | None, sha256: str | None) -> None:
+    def _note(self, entry: Entry, header: Header | None, sha256: str | None) -> None:
         _, old_header, old_hash = self._new.get(entry.path, (entry, None, None))
-        known = self._headers.get(entry.path)
-        header = header or old_header or (known.to_json() if known else None)
+        header = header or old_header or self._headers.get(entry.path)
         self._new[entry.path] = (entry, header, sha256 or old_hash or self._hashes.get(entry.path))
 
     def _load(self) -> None:
@@ -278,7 +293,8 @@ class Measured:
             return
         self._loaded = True
         rows = self.cache.headers(self.album.source.cache_key())
-        hashes = [m.entry.lfs.oid for m in self.album.media if m.entry.lfs]
+        self._pointers = {m.entry.lfs.oid: None for m in self.album.media if m.entry.lfs}
+        hashes = list(self._pointers)
         for path, row in rows.items():
             entry = self.album.entries.get(path)
             if entry is None or row[0] != (entry.size, entry.mtime_ns, entry.inode):
@@ -290,10 +306,8 @@ class Measured:
                 hashes.append(row[2])
         self._recall(hashes)
         for media in self.album.media:
-            if lfs := media.entry.lfs:  # measured before it became a pointer, or in another clone
-                header = _header_from(self._decoded.get(lfs.oid, {}).get("header"))
-                if header is not None:
-                    self._headers[media.path] = header
+            if (lfs := media.entry.lfs) and (header := self._pointers[lfs.oid]):
+                self._headers[media.path] = header  # measured before it became a pointer, or in another clone
 
     def _lfs_remedy(self) -> str:
         return f'Git LFS pointer; run: git lfs pull --include "{self.album.lfs_include}"'
@@ -301,9 +315,14 @@ class Measured:
 
 def _probed_header(stream: BinaryIO, size: int) -> Header:
     stream.seek(size // 2)
-    probe = zlib.crc32(stream.read(_PROBE_BYTES))
+    probe = _probe(stream.read(_PROBE_BYTES))
     stream.seek(0)
     return replace(read_header(stream), probe=probe)
+
+
+def _probe(middle: bytes | memoryview) -> int:
+    """Checksum of the bytes that follow the middle of a file."""
+    return zlib.crc32(middle[:_PROBE_BYTES])
 
 
 def _header_from(facts: Any) -> Header | None:

@@ -6,10 +6,11 @@ file: raise ``albumkit.facts.cache.VERSION`` whenever a measurement comes, goes 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
-from albumkit.images import Header, reason_of
+from albumkit.images import Header, read_header, reason_of
 from albumkit.pixels import jpeg, light, sharpness
 from albumkit.pixels.picture import Picture, reduction
 
@@ -25,23 +26,23 @@ MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = (
 )
 
 
-def examine(data: bytes, header: Header) -> dict[str, Any]:
+def examine(data: bytes) -> tuple[Header, dict[str, Any]]:
     """Decode a picture to its last byte and measure it.
 
     Returns:
-        ``decode_error``: why its pixels cannot be had, or "". Without an error also every measurement of
-        ``MEASURES``, by name.
+        Its header (from the same opening: a file may change between two), and its facts. ``decode_error``:
+        why its pixels cannot be had, or "". Without an error also every measurement of ``MEASURES``, by name.
 
     Raises:
         MemoryError: there was not enough for it, which says nothing about the file.
     """
     try:
-        picture = Picture.decode(data, header)
+        picture = Picture.decode(data)
     except MemoryError:
         raise
     except Exception as error:  # plugins raise nearly anything for a broken file
-        return {"decode_error": reason_of(error)}
+        return read_header(io.BytesIO(data)), {"decode_error": reason_of(error)}
     facts: dict[str, Any] = {"decode_error": ""}
     for measure in MEASURES:
         facts.update(measure(picture))
-    return facts
+    return picture.header, facts

@@ -11,17 +11,18 @@ from __future__ import annotations
 import functools
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from albumkit.images import Header, open_image
+from albumkit.images import Header, header_of, open_image
 
 Grey = NDArray[np.uint8]
 #: Pixels of the longer side below which nothing is reduced.
 WORKING_SIDE = 1000
+#: Modes that can be reduced as they are (alpha is weighed in): the copies made of them after are small.
+_REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 #: The longer side of ``small``.
 SMALL_SIDE = 256
 
@@ -48,9 +49,10 @@ class Picture:
     image: Image.Image
 
     @classmethod
-    def decode(cls, data: bytes, header: Header) -> Picture:
+    def decode(cls, data: bytes) -> Picture:
         """Raises whatever Pillow raises; see :func:`albumkit.images.reason_of`."""
         image = open_image(io.BytesIO(data))
+        header = header_of(image)
         if header.format == "JPEG" and isinstance(image, ImageFile.ImageFile):
             by = reduction(header)
             image.draft("L", (max(1, header.width // by), max(1, header.height // by)))
@@ -63,10 +65,11 @@ class Picture:
         ``WORKING_SIDE``; what is transparent is seen against white.
         """
         image = self.image
-        if image.mode not in ("L", "RGB"):
-            image = _plain(image)
         by = max(1, max(image.size) // WORKING_SIDE)
-        return image.reduce(by) if by > 1 else image
+        if image.mode not in _REDUCIBLE:
+            image = _plain(image)
+        image = image.reduce(by) if by > 1 else image
+        return image if image.mode in ("L", "RGB") else _plain(image)
 
     @property
     def reduced(self) -> float:
@@ -91,11 +94,15 @@ class Picture:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Any mode as RGB or L. 16 bits and floats are scaled to 8, which ``convert`` would clip."""
-    if image.mode.startswith(("I", "F")):
-        values: NDArray[Any] = np.asarray(image, dtype=np.float32)
-        top = 65535.0 if image.mode.startswith("I") else float(values.max(initial=0.0)) or 1.0
-        scaled = np.nan_to_num(values) * np.float32(255.0 / top)
-        return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):
+        whole = np.asarray(image)
+        if whole.dtype.itemsize > 2:
+            whole = np.clip(whole, 0, 65535)
+        return Image.fromarray((whole >> 8).astype(np.uint8))
+    if image.mode == "F":
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
+        values *= np.float32(255.0 / (float(values.max(initial=0.0)) or 1.0))
+        return Image.fromarray(np.clip(values, 0, 255, out=values).astype(np.uint8))
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         white = Image.new("RGBA", seen.size, "white")
