@@ -38,6 +38,18 @@ _BEGINNINGS = (
     (b"MM\0*", "TIFF"),
     (b"BM", "BMP"),
 )
+#: Formats whose plugin turns the pixels itself while it decodes (seen with Pillow 13.0 and pi-heif 1.4).
+TURNED_BY_PLUGIN = frozenset({"TIFF", "HEIF"})
+#: What brings a picture upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: What Pillow says of such files when it says anything.
 _VAGUE = ("could not create decoder object", "Truncated File Read")
 
@@ -63,9 +75,22 @@ class Header:
     probe: int = 0
     error: str = ""
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height in pixels as a viewer shows them."""
+        sideways = self.orientation >= 5 and self.format not in TURNED_BY_PLUGIN
+        return (self.height, self.width) if sideways else (self.width, self.height)
+
     def to_json(self) -> dict[str, Any]:
         """As a dict (dataclasses.asdict copies deeply, at ten times the price)."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def upright(image: Image.Image, stored_format: str, orientation: int) -> Image.Image:
+    """A decoded picture as the camera saw it; ``stored_format`` is Pillow's name of the file's format."""
+    if stored_format in TURNED_BY_PLUGIN or orientation not in _TURNS:
+        return image
+    return image.transpose(_TURNS[orientation])
 
 
 def open_image(stream: BinaryIO) -> Image.Image:

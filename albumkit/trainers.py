@@ -99,6 +99,17 @@ class TrainingResolution:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingClip:
+    """How many frames of a clip are trained on, and how many a second they stand for, where no knobs say so
+    (``number_of_frames``, ``frame_rate``).
+    """
+
+    frames: int
+    frame_rate: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaptionPolicy:
     """What becomes of an example without caption.
 
@@ -224,6 +235,7 @@ class Trainer:
     reads: str
     media: Media
     training_resolution: TrainingResolution | None
+    training_clip: TrainingClip | None
     captions: CaptionPolicy
     trigger: TriggerPolicy
     archive: Archive
@@ -398,6 +410,7 @@ def _trainer(raw: Mapping[str, Any]) -> Trainer:
         reads=raw["reads"],
         media=Media(_formats(media["images"]), _formats(media["clips"]), media["mixed"]),
         training_resolution=TrainingResolution(**resolution) if resolution else None,
+        training_clip=TrainingClip(**raw["training_clip"]) if "training_clip" in raw else None,
         captions=CaptionPolicy(**raw["captions"]),
         trigger=TriggerPolicy(**raw["trigger"]),
         archive=_archive(raw["archive"]),

@@ -46,13 +46,14 @@ class Measured:
     #: When reading began (nanoseconds since 1970): files changed later than this are not kept.
     started: int = field(default_factory=time.time_ns)
     _headers: dict[str, Header] = field(default_factory=dict)
+    _clips: dict[str, ClipHeader] = field(default_factory=dict)
     _hashes: dict[str, str] = field(default_factory=dict)
     #: Pixel facts by sha256, and derived facts by the key of :meth:`derive`.
     _decoded: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Pixel facts of this run only, by path: the drive failed; None: the memory did not suffice.
     _passing: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     #: Not in the cache yet: by path, and by the key of ``_decoded`` with the header of that content.
-    _new: dict[str, tuple[Entry, Header | None, str | None]] = field(default_factory=dict)
+    _new: dict[str, tuple[Entry, Header | ClipHeader | None, str | None]] = field(default_factory=dict)
     _new_pixels: dict[str, Header | None] = field(default_factory=dict)
     #: Headers of what Git LFS pointers stand for, by sha256; None: never seen on this machine.
     _pointers: dict[str, Header | None] = field(default_factory=dict)
@@ -84,17 +85,24 @@ class Measured:
             Unmeasured: a Git LFS pointer, or PyAV is not installed.
         """
         entry = media.entry
+        self._load()
+        if (found := self._clips.get(entry.path)) is not None:
+            return found
         if entry.lfs:
             raise Unmeasured(self._lfs_remedy())
         if entry.problem or not entry.size:
-            return ClipHeader(error=entry.problem or "the file is empty (0 bytes)")
-        try:
-            with self.album.source.open(entry) as stream:
-                return read_clip_header(stream)
-        except MissingExtra as error:
-            raise Unmeasured(f"{error.message} Install it: {error.remedy}") from error
-        except OSError as error:
-            return ClipHeader(error=reason_of(error))
+            found = ClipHeader(error=entry.problem or "the file is empty (0 bytes)")
+        else:
+            try:
+                with self.album.source.open(entry) as stream:
+                    found = read_clip_header(stream)
+                self._note(entry, found, None)
+            except MissingExtra as error:
+                raise Unmeasured(f"{error.message} Install it: {error.remedy}") from error
+            except OSError as error:
+                found = ClipHeader(error=reason_of(error))
+        self._clips[entry.path] = found
+        return found
 
     def sha256(self, media: MediaFile) -> str:
         """Plain sha256 of the file in hex; for a Git LFS pointer that of the file it stands for."""
@@ -147,6 +155,14 @@ class Measured:
         if (passing := self._passing[entry.path]) is None:
             raise Unmeasured("there was not enough memory to decode it")
         return passing
+
+    def too_large(self, media: MediaFile) -> str:
+        """Why a picture is not decoded, or "".
+
+        Raises:
+            Unmeasured: a Git LFS pointer to a picture that was never measured on this machine.
+        """
+        return _too_large(media.entry, self.header(media))
 
     def decode_all(self, media: Iterable[MediaFile]) -> None:
         """Decode in parallel whatever is neither known nor too large; failures become facts."""
@@ -282,9 +298,10 @@ class Measured:
         except OSError as error:
             return Header(error=reason_of(error)), False
 
-    def _note(self, entry: Entry, header: Header | None, sha256: str | None) -> None:
+    def _note(self, entry: Entry, header: Header | ClipHeader | None, sha256: str | None) -> None:
         _, old_header, old_hash = self._new.get(entry.path, (entry, None, None))
-        header = header or old_header or self._headers.get(entry.path)
+        known = self._headers.get(entry.path) or self._clips.get(entry.path)
+        header = header or old_header or known
         self._new[entry.path] = (entry, header, sha256 or old_hash or self._hashes.get(entry.path))
 
     def _load(self) -> None:
@@ -301,6 +318,8 @@ class Measured:
                 continue
             if (header := _header_from(row[1])) is not None:
                 self._headers[path] = header
+            elif (clip := _clip_from(row[1])) is not None:
+                self._clips[path] = clip
             if row[2] is not None:
                 self._hashes[path] = row[2]
                 hashes.append(row[2])
@@ -329,6 +348,14 @@ def _header_from(facts: Any) -> Header | None:
     """A header out of the cache; None when it is not the one that this version writes."""
     try:
         return Header(**facts) if facts else None
+    except TypeError:
+        return None
+
+
+def _clip_from(facts: Any) -> ClipHeader | None:
+    """As :func:`_header_from`, of a clip."""
+    try:
+        return ClipHeader(**facts) if facts else None
     except TypeError:
         return None
 

@@ -6,23 +6,14 @@ import io
 
 from PIL import Image, ImageCms, ImageFile
 
-from albumkit.images import decode_error, open_image, read_header, reason_of
+from albumkit.images import decode_error, open_image, read_header, reason_of, upright
 from albumkit.pack.colour import to_srgb
 from albumkit.pack.model import Change, Unpackable
-from albumkit.pack.recipe import TURNED_BY_PLUGIN, Recipe
+from albumkit.pack.recipe import Recipe
 from albumkit.pack.strip import Irregular, strip_metadata
 
 #: JPEG quality of encoded pictures, without colour subsampling.
 QUALITY = 95
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def make_picture(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> bytes:
@@ -45,7 +36,7 @@ def _encode(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> by
             if recipe.halved and isinstance(image, ImageFile.ImageFile):
                 image.draft(None, (image.width // 2, image.height // 2))
             image.load()
-            rgb = _to_rgb(_upright(image, recipe), recipe, background)
+            rgb = _to_rgb(upright(image, recipe.stored_format, recipe.orientation), recipe, background)
     except (Unpackable, MemoryError):
         raise
     except Exception as error:  # plugins raise nearly anything for a broken file
@@ -59,15 +50,6 @@ def _encode(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> by
     else:
         rgb.save(out, "PNG")
     return out.getvalue()
-
-
-def _upright(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """The first picture of the file as a camera saw it. Pillow's TIFF reader and libheif turn by themselves
-    (seen with Pillow 13.0 and pi-heif 1.4), the others leave it to us.
-    """
-    if recipe.stored_format in TURNED_BY_PLUGIN or recipe.orientation not in _TURNS:
-        return image
-    return image.transpose(_TURNS[recipe.orientation])
 
 
 def _to_rgb(image: Image.Image, recipe: Recipe, background: tuple[int, int, int]) -> Image.Image:
@@ -143,8 +125,7 @@ def make_mask(data: bytes, size: tuple[int, int], ending: str) -> tuple[bytes, s
         raise
     except Exception as error:
         raise Unpackable(reason_of(error)) from error
-    if header.format not in TURNED_BY_PLUGIN and header.orientation in _TURNS:
-        grey = grey.transpose(_TURNS[header.orientation])
+    grey = upright(grey, header.format, header.orientation)
     changes = []
     if stored != "L":
         changes.append(Change("mask to grey", f"it is {stored}; a mask is 8-bit grey"))
