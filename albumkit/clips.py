@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 from albumkit.errors import MissingExtra
-from albumkit.images import is_drive_error
 
-#: Packets read for their time stamps where the container keeps no table of them: half a minute at 60 a second.
+#: Packets read for their time stamps where the container keeps no table of them: half a minute at 60.
 _MOST_PACKETS = 1800
 #: Containers whose table names every frame; Matroska's names some of them.
 _TABLES = ("mov", "avi")
@@ -77,9 +76,7 @@ def read_clip_header(stream: BinaryIO) -> ClipHeader:
                 has_audio=bool(container.streams.audio),
                 uneven=_uneven([time * float(video.time_base or 0) for time in times]),
             )
-    except (av.FFmpegError, ValueError, OSError) as error:
-        if is_drive_error(error) and not isinstance(error, av.FFmpegError):
-            raise
+    except (av.FFmpegError, ValueError) as error:  # what else is an OSError comes from the stream
         return ClipHeader(error=_reason(error))
 
 
@@ -96,6 +93,8 @@ def small_frames(stream: BinaryIO, size: tuple[int, int], most: int) -> Iterator
     width, height = size
     try:
         with av.open(stream, mode="r") as container:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
+                return
             video = container.streams.video[0]
             video.codec_context.thread_count = 1  # clips are decoded side by side
             for number, frame in enumerate(itertools.islice(container.decode(video), most)):
@@ -106,9 +105,8 @@ def small_frames(stream: BinaryIO, size: tuple[int, int], most: int) -> Iterator
                 data = b"".join(rows[y * stride : y * stride + width] for y in range(height))
                 seconds = frame.time if frame.time is not None else number / float(video.average_rate or 25)
                 yield float(seconds), data
-    except (av.FFmpegError, ValueError, OSError, IndexError, AttributeError) as error:
-        if is_drive_error(error) and not isinstance(error, av.FFmpegError):
-            raise
+    except (av.FFmpegError, ValueError):
+        return
 
 
 def _av() -> Any:

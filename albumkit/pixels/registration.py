@@ -50,7 +50,7 @@ def compare(start: BinaryIO, end: BinaryIO) -> dict[str, Any]:
         MemoryError: there was not enough for it, which says nothing about the files.
     """
     try:
-        first, first_size = _reduced(start)
+        first, _ = _reduced(start)
         second, second_size = _reduced(end)
     except MemoryError:
         raise

@@ -8,6 +8,7 @@ for good (after a flash the old scene is back).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -52,7 +53,7 @@ def find_cuts(stream: BinaryIO) -> dict[str, Any]:
     for seconds, data in small_frames(stream, (_WIDTH, _HEIGHT), MOST_FRAMES):
         times.append(seconds)
         frames.append(np.frombuffer(data, dtype=np.uint8).reshape(_HEIGHT, _WIDTH).astype(np.float32))
-    jumps = [0.0, *(unlikeness(a, b) for a, b in zip(frames, frames[1:], strict=False))]
+    jumps = [0.0, *(unlikeness(a, b) for a, b in itertools.pairwise(frames))]
     cuts = []
     for at, jump in enumerate(jumps):
         if jump > _WEAKEST and (strength := _strength(frames, jumps, at)) > _WEAKEST:
@@ -60,7 +61,7 @@ def find_cuts(stream: BinaryIO) -> dict[str, Any]:
     return {"frames": len(frames), "cuts": cuts}
 
 
-def _strength(frames: Sequence[Frame], jumps: Sequence[float], at: int) -> float:
+def _strength(frames: Sequence[Frame], jumps: list[float], at: int) -> float:
     """How much unlike the frames before and from ``at`` stay, above what changes there anyway."""
     near = sorted(jumps[max(1, at - _MOTION) : at] + jumps[at + 1 : at + _MOTION + 1])
     usual = near[-2] if len(near) > 1 else 0.0  # a single frame between two scenes has two cuts
