@@ -23,6 +23,8 @@ _WIDTH, _HEIGHT, _BLOCK = 48, 36, 12
 _REACH = 4
 #: Grey levels below which structure is noise.
 _FLAT = 4.0
+#: Grey levels of structure below which a frame tells less and less: an edge that enters a plain sky.
+_PLAIN = 8.0
 #: Frames this alike are not compared any closer.
 _ALIKE = 0.1
 #: Weaker changes are not kept; most clips have none.
@@ -53,12 +55,15 @@ def find_cuts(stream: BinaryIO) -> dict[str, Any]:
     for seconds, data in small_frames(stream, (_WIDTH, _HEIGHT), MOST_FRAMES):
         times.append(seconds)
         frames.append(np.frombuffer(data, dtype=np.uint8).reshape(_HEIGHT, _WIDTH).astype(np.float32))
-    jumps = [0.0, *(unlikeness(a, b) for a, b in itertools.pairwise(frames))]
-    cuts = []
-    for at, jump in enumerate(jumps):
-        if jump > _WEAKEST and (strength := _strength(frames, jumps, at)) > _WEAKEST:
-            cuts.append([at, round(times[at] - times[0], 2), round(strength, 2)])
+    cuts = [[at, round(times[at] - times[0], 2), round(strength, 2)] for at, strength in changes(frames)]
     return {"frames": len(frames), "cuts": cuts}
+
+
+def changes(frames: Sequence[Frame]) -> list[tuple[int, float]]:
+    """(number, strength) of every frame that begins a sudden and lasting change."""
+    jumps = [0.0, *(unlikeness(a, b) for a, b in itertools.pairwise(frames))]
+    strengths = (_strength(frames, jumps, at) if jump > _WEAKEST else 0.0 for at, jump in enumerate(jumps))
+    return [(at, strength) for at, strength in enumerate(strengths) if strength > _WEAKEST]
 
 
 def _strength(frames: Sequence[Frame], jumps: list[float], at: int) -> float:
@@ -83,7 +88,7 @@ def unlikeness(first: Frame, second: Frame) -> float:
     power = (blocks**2).mean(axis=1)
     padded = np.pad(second, _REACH, mode="edge")
     fits = np.zeros(len(blocks), dtype=np.float32)
-    weights = fits
+    weights, telling = fits, 1.0
     for number, (y, x) in enumerate(_MOVES):
         top, left = _REACH + y, _REACH + x
         others = _blocks(padded[top : top + _HEIGHT, left : left + _WIDTH])
@@ -91,14 +96,16 @@ def unlikeness(first: Frame, second: Frame) -> float:
         likeness = (blocks * others).mean(axis=1) / (np.sqrt(power * other_power) + _FLAT**2)
         fits = np.maximum(fits, likeness)
         if number == 0:  # not moved at all
-            weights = np.sqrt(np.maximum(power, other_power))
+            stronger = np.maximum(power, other_power)
+            telling = min(1.0, float(np.sqrt(stronger.mean())) / _PLAIN)
+            weights = np.sqrt(stronger)
             weights = weights * (weights > _FLAT / 2)
             if not weights.any():
                 return 0.0
             unlike = 1 - float(np.average(fits, weights=weights))
             if unlike < _ALIKE:
-                return unlike
-    return 1 - float(np.average(fits, weights=weights))
+                return unlike * telling
+    return (1 - float(np.average(fits, weights=weights))) * telling
 
 
 def _blocks(frame: Frame) -> Frame:
