@@ -65,16 +65,17 @@ def read_clip_header(stream: BinaryIO) -> ClipHeader:
             names = container.format.name.split(",")
             # Before anything is read: the frame that tells the rotation moves on.
             times, whole = _times(container, video, whole_table=not {*_TABLES}.isdisjoint(names))
+            seconds = [time * float(video.time_base or 0) for time in times]
             return ClipHeader(
                 codec=video.codec_context.name,
                 width=video.codec_context.width,
                 height=video.codec_context.height,
-                frame_rate=round(float(video.average_rate or 0), 3),
+                frame_rate=_rate(float(video.average_rate or 0), seconds if whole else ()),
                 frames=len(times) if whole else video.frames,
                 seconds=round(float(container.duration or 0) / av.time_base, 3),
                 rotation=_rotation(container, video) if not {*_TURNING}.isdisjoint(names) else 0,
                 has_audio=bool(container.streams.audio),
-                uneven=_uneven([time * float(video.time_base or 0) for time in times]),
+                uneven=_uneven(seconds),
             )
     except (av.FFmpegError, ValueError) as error:  # what else is an OSError comes from the stream
         return ClipHeader(error=_reason(error))
@@ -129,6 +130,15 @@ def _times(container: Any, video: Any, *, whole_table: bool) -> tuple[list[int],
     times = sorted(p.pts for p in packets if p.pts is not None and p.size)
     container.seek(0)
     return times, 1 < len(times) <= _MOST_PACKETS
+
+
+def _rate(stated: float, seconds: Sequence[float]) -> float:
+    """Frames a second: the container's word, unless its frames tell another (an AVI may state the grid that
+    frames lie on, of which most places are empty).
+    """
+    span = seconds[-1] - seconds[0] if len(seconds) > 1 else 0.0
+    seen = (len(seconds) - 1) / span if span > 0 else stated
+    return round(stated if abs(seen - stated) <= 0.05 * stated else seen, 3)
 
 
 def _uneven(seconds: Sequence[float]) -> float | None:
