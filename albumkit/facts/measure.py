@@ -203,6 +203,8 @@ class Measured:
             Unmeasured: a Git LFS pointer, the drive failed, or there was not enough memory.
         """
         self._load()
+        if not (self.decode or all(entry.lfs or entry.path in self._hashes for entry in entries)):
+            raise NotDecoded("its pixels were not decoded in this run")  # nor is it read whole for its sha256
         key = f"{'+'.join(map(self._digest_of, entries))}:{kind}"
         if (known := self._decoded.get(key)) is not None:
             return known

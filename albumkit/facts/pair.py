@@ -61,6 +61,12 @@ def reference_count(example: Example) -> int:
 
 
 @fact("pair")
+def reference_words(reference_count: int) -> str:
+    """The input pictures besides the start, counted in words."""
+    return "1 picture" if reference_count == 1 else f"{reference_count} pictures"
+
+
+@fact("pair")
 def most_references(pair_names: Pairs) -> int:
     """How many input pictures besides the start the trainer takes."""
     return len(pair_names.references)
