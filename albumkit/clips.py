@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import statistics
 from collections.abc import Iterator, Sequence
@@ -128,7 +129,8 @@ def _times(container: Any, video: Any, *, whole_table: bool) -> tuple[list[int],
         return sorted(entry.timestamp for entry in table), True
     packets = itertools.islice(container.demux(video), _MOST_PACKETS + 1)
     times = sorted(p.pts for p in packets if p.pts is not None and p.size)
-    container.seek(0)
+    with contextlib.suppress(_av().FFmpegError):
+        container.seek(0)
     return times, 1 < len(times) <= _MOST_PACKETS
 
 

@@ -26,6 +26,8 @@ _SIDE = 512
 _FARTHEST = 0.19
 #: Side of the blocks whose difference is told, in pixels of the reduced pictures.
 _BLOCK = 16
+#: Pixels around a peak that belong to it.
+_NEAR = 4
 # The three below keep a chance peak from being told as a shift. Fitted on 25 photographs and measured on 24
 # others (Debian's lomiri-wallpapers and mate-backgrounds, scikit-image, OpenCV's samples), each with twelve
 # changes from night to a pasted-in cat, by benchmarks/registration.py.
@@ -122,10 +124,6 @@ def _shift(first: Field, second: Field) -> tuple[float, float] | None:
         return None
     down = y + _between(seen[:, x], y) - reach_y
     return x + _between(seen[y], x) - reach_x, down
-
-
-#: Pixels around the peak that belong to it.
-_NEAR = 4
 
 
 def _between(line: NDArray[np.floating[Any]], at: int) -> float:
