@@ -1,12 +1,11 @@
 """How often pair/misaligned and pair/identical are right on photographs whose shift and change are known.
 
-    python benchmarks/registration.py FOLDER... [--half 1] [--most 60]
+    python benchmarks/registration.py FOLDER... [--most 60]
 
 Takes the photographs below the folders, cuts two windows out of each, shifted against each other by 0, 2, 8
 and 24 pixels (and half of that downwards), changes one of them as edit albums do, and prints two Markdown
 tables: for each change and shift how many pairs were told as shifted, as not shifted, and as too unlike to
-tell; and for each change the difference of the two. ``--half`` takes every second photograph only: the limits
-in albumkit/pixels/registration.py and rules/pair were fitted on half 0 and measured on half 1.
+tell; and for each change the difference of the two.
 """
 
 from __future__ import annotations
@@ -159,14 +158,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--most", type=int, default=60, help="photographs to take")
-    parser.add_argument("--half", type=int, choices=(0, 1), help="every second photograph only")
     arguments = parser.parse_args()
     files = sorted(f for folder in arguments.folders for e in ("jpg", "png") for f in folder.rglob(f"*.{e}"))
     limit = _limit("pair/misaligned", "pair_shift_percent", "maximum")
     counts: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
     apart: dict[str, list[float]] = defaultdict(list)
     taken = 0
-    for file in files if arguments.half is None else files[arguments.half :: 2]:
+    for file in files:
         with Image.open(file) as stored:
             if min(stored.size) < 384 or taken >= arguments.most:
                 continue

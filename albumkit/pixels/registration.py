@@ -28,9 +28,10 @@ _FARTHEST = 0.19
 _BLOCK = 16
 #: Pixels around a peak that belong to it.
 _NEAR = 4
-# The three below keep a chance peak from being told as a shift. Fitted on 25 photographs and measured on 24
-# others (Debian's lomiri-wallpapers and mate-backgrounds, scikit-image, OpenCV's samples), each with twelve
-# changes from night to a pasted-in cat, by benchmarks/registration.py.
+# The three below keep a chance peak from being told as a shift. Fitted with benchmarks/registration.py on 49
+# photographs (lomiri-wallpapers, mate-backgrounds, scikit-image, some of OpenCV's samples) and measured on 15
+# others (scikit-learn, imgaug, other samples of OpenCV), each with twelve changes from night to a covered
+# middle: of 180 aligned pairs none was told as shifted, of 180 shifted by 8 pixels of at most 1100, 163.
 #: A peak must stand so many times above every other place of the correlation,
 _CLEAR = 1.3
 #: and so many standard deviations above its mean.
