@@ -17,6 +17,8 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 #: Formats that start programs, are vector graphics or containers of neither pictures nor pixels.
 _NEVER = frozenset({"EPS", "PDF", "WMF", "EMF", "MPEG", "HDF5", "GRIB", "BUFR", "FPX", "MIC"})
+#: Plugins that turn the pixels upright themselves while they decode (seen with Pillow 13.0, pi-heif 1.4).
+TURNED_BY_PLUGIN = frozenset({"TIFF", "HEIF"})
 #: Formats as people call them, where Pillow's name is not that.
 FORMAT_NAMES = {"HEIF": "HEIC", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -62,6 +64,12 @@ class Header:
     #: Checksum of a few kilobytes from the middle of the file: files that differ in it differ.
     probe: int = 0
     error: str = ""
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height in pixels as a viewer shows the picture."""
+        lying = self.orientation >= 5 and self.format not in TURNED_BY_PLUGIN
+        return (self.height, self.width) if lying else (self.width, self.height)
 
     def to_json(self) -> dict[str, Any]:
         """As a dict (dataclasses.asdict copies deeply, at ten times the price)."""

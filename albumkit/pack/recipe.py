@@ -10,7 +10,7 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from albumkit.album.names import known_reason
-from albumkit.images import FORMAT_NAMES, Header, open_image, read_header, reason_of
+from albumkit.images import FORMAT_NAMES, TURNED_BY_PLUGIN, Header, open_image, read_header, reason_of
 from albumkit.pack.colour import SRGB, Profile, judge_profile
 from albumkit.pack.model import Change, Unpackable
 from albumkit.pack.strip import STRIPPABLE, Irregular, png_chunks, strip_metadata, webp_chunks
@@ -20,8 +20,6 @@ from albumkit.parallel import MOST_PIXELS
 _SAME_SHAPE = 0.02
 #: Encoders that throw detail away; what they made is kept as JPEG, everything else as PNG.
 _LOSSY = frozenset({"JPEG", "HEIF", "AVIF", "JPEG2000"})
-#: Plugins that turn the pixels themselves while they decode.
-TURNED_BY_PLUGIN = frozenset({"TIFF", "HEIF"})
 _METADATA_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "photoshop", "comment", "Raw profile type exif")
 _MODE_NAMES = {"CMYK": "CMYK", "LAB": "Lab", "YCbCr": "YCbCr", "HSV": "HSV", "P": "palette", "PA": "palette"}
 
@@ -141,9 +139,7 @@ def inspect_mask(data: bytes, size: tuple[int, int]) -> int:
         raise Unpackable(header.error)
     if header.pixels > MOST_PIXELS or not header.width:
         raise Unpackable(f"{round(header.pixels / 1e6)} megapixels: too large for a mask")
-    width, height = header.width, header.height
-    if header.orientation >= 5 and header.format not in TURNED_BY_PLUGIN:
-        width, height = height, width
+    width, height = header.upright
     if abs(width * size[1] / (height * size[0]) - 1) > _SAME_SHAPE:
         raise Unpackable(
             f"{width}x{height} for a picture that is {size[0]}x{size[1]} when upright; "
