@@ -19,6 +19,16 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 _NEVER = frozenset({"EPS", "PDF", "WMF", "EMF", "MPEG", "HDF5", "GRIB", "BUFR", "FPX", "MIC"})
 #: Plugins that turn the pixels upright themselves while they decode (seen with Pillow 13.0, pi-heif 1.4).
 TURNED_BY_PLUGIN = frozenset({"TIFF", "HEIF"})
+#: How stored pixels become upright, by EXIF orientation (CIPA DC-008, tag 274).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: Formats as people call them, where Pillow's name is not that.
 FORMAT_NAMES = {"HEIF": "HEIC", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -114,6 +124,11 @@ def _register_heif() -> None:
     import pi_heif
 
     pi_heif.register_heif_opener()
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """The pixels upright. Not for what a plugin has turned already: see ``TURNED_BY_PLUGIN``."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def format_of(image: Image.Image) -> str:

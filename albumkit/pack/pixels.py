@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageCms, ImageFile
 
-from albumkit.images import TURNED_BY_PLUGIN, decode_error, open_image, read_header, reason_of
+from albumkit.images import TURNED_BY_PLUGIN, decode_error, open_image, read_header, reason_of, turned
 from albumkit.pack.colour import to_srgb
 from albumkit.pack.model import Change, Unpackable
 from albumkit.pack.recipe import Recipe
@@ -14,15 +14,6 @@ from albumkit.pack.strip import Irregular, strip_metadata
 
 #: JPEG quality of encoded pictures, without colour subsampling.
 QUALITY = 95
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def make_picture(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> bytes:
@@ -65,9 +56,7 @@ def _upright(image: Image.Image, recipe: Recipe) -> Image.Image:
     """The first picture of the file as a camera saw it. Pillow's TIFF reader and libheif turn by themselves
     (seen with Pillow 13.0 and pi-heif 1.4), the others leave it to us.
     """
-    if recipe.stored_format in TURNED_BY_PLUGIN or recipe.orientation not in _TURNS:
-        return image
-    return image.transpose(_TURNS[recipe.orientation])
+    return image if recipe.stored_format in TURNED_BY_PLUGIN else turned(image, recipe.orientation)
 
 
 def _to_rgb(image: Image.Image, recipe: Recipe, background: tuple[int, int, int]) -> Image.Image:
@@ -143,8 +132,8 @@ def make_mask(data: bytes, size: tuple[int, int], ending: str) -> tuple[bytes, s
         raise
     except Exception as error:
         raise Unpackable(reason_of(error)) from error
-    if header.format not in TURNED_BY_PLUGIN and header.orientation in _TURNS:
-        grey = grey.transpose(_TURNS[header.orientation])
+    if header.format not in TURNED_BY_PLUGIN:
+        grey = turned(grey, header.orientation)
     changes = []
     if stored != "L":
         changes.append(Change("mask to grey", f"it is {stored}; a mask is 8-bit grey"))
