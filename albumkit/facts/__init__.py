@@ -9,6 +9,7 @@ from albumkit.facts import (  # noqa: F401 - they register themselves
     clip,
     example,
     files,
+    mask,
     orphans,
     pair,
     settings,

@@ -38,8 +38,8 @@ def measure_mask(stream: BinaryIO) -> dict[str, Any]:
           colours;
         - ``share``: the mean weight, 0 all black to 1 all white; ``peak``: the largest value, 0 to 255;
         - ``rim`` and ``middle``: the mean weight of the outermost twentieth and of the middle half;
-        - ``left``, ``top``, ``right``, ``bottom``: which share of that side is white;
-        - ``parts``: white parts that do not touch; ``largest``: the share of the white that the largest has.
+        - ``sides``: which share of the left, top, right and bottom side is white;
+        - ``parts``: white parts that do not touch, specks left out.
 
     Raises:
         MemoryError: there was not enough for it, which says nothing about the file.
@@ -121,18 +121,14 @@ def _measures(grey: Image.Image) -> dict[str, Any]:
     ring = weights.size - inner.size
     rim_mean = (float(weights.sum()) - float(inner.sum())) / ring if ring else float(weights.mean())
     middle = weights[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    sizes = part_sizes(white)
+    sides = (white[:, 0], white[0], white[:, -1], white[-1])
     return {
         "share": round(float(np.asarray(grey, dtype=np.uint8).mean()) / 255, 5),
         "peak": int(peak[1]),
         "rim": round(rim_mean, 3),
         "middle": round(float(middle.mean()), 3),
-        "left": round(float(white[:, 0].mean()), 3),
-        "top": round(float(white[0].mean()), 3),
-        "right": round(float(white[:, -1].mean()), 3),
-        "bottom": round(float(white[-1].mean()), 3),
-        "parts": int((sizes >= _SMALLEST_PART).sum()),
-        "largest": round(float(sizes.max() / sizes.sum()), 3) if sizes.size else 0.0,
+        "sides": [round(float(side.mean()), 3) for side in sides],
+        "parts": int((part_sizes(white) >= _SMALLEST_PART).sum()),
     }
 
 
