@@ -33,7 +33,16 @@ JUNK_FOLDERS = frozenset(
 )
 _JUNK_NAMES = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"}
-    | {".ds_store", ".localized", ".picasa.ini", ".directory", ".bridgesort", ".bridgecache", ".bridgecachet"}
+    | {
+        ".ds_store",
+        ".localized",
+        ".aitk_size.json",
+        ".picasa.ini",
+        ".directory",
+        ".bridgesort",
+        ".bridgecache",
+        ".bridgecachet",
+    }
 )
 #: Half-written and left-behind files; npz: latents that sd-scripts caches beside the pictures.
 _JUNK_ENDINGS = frozenset("tmp temp part partial crdownload download bak swp swo pyc npz".split())

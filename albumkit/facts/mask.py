@@ -1,6 +1,6 @@
 """Facts of masks: is there one, does it lie on its picture, and does it look like the others.
 
-A mask weighs the loss: white is learned, black is not. Measured only where the trainer reads the album's masks.
+A mask weighs the loss: white is learned, black is not. Not applicable where the trainer reads no masks.
 """
 
 from __future__ import annotations
