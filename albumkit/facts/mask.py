@@ -187,19 +187,16 @@ def mask_peak(mask_shape: Shape) -> int:
 
 @fact("album", cost="pixels")
 def usual_inversion(masks_measured: dict[str, Shape]) -> float:
-    """The median, over the album, of how much whiter the rim is than the middle; 0 below four masks, or when
-    the middle is whiter.
+    """By how much more than half of the album's masks have a rim that is mostly white, and whiter than the
+    middle: 0 to 0.5. One subject may fill the frame and have a hole; most of an album do not. 0 below four.
     """
-    if len(masks_measured) < 4:
-        return 0.0
-    return max(0.0, statistics.median(s.rim - s.middle for s in masks_measured.values()))
+    hollow = sum(1 for s in masks_measured.values() if s.rim > 0.5 and s.rim > s.middle)
+    return max(0.0, hollow / len(masks_measured) - 0.5) if len(masks_measured) >= 4 else 0.0
 
 
 @fact("mask", cost="pixels")
 def mask_inversion(mask_shape: Shape, usual_inversion: float) -> float:
-    """How much whiter the rim is than the middle (-1 to 1). Where that is the usual thing in the album, which
-    no subject does by itself, the usual amount is added.
-    """
+    """How much whiter the rim is than the middle (-1 to 1), and more where the whole album is like that."""
     return round(mask_shape.rim - mask_shape.middle + usual_inversion, 3)
 
 
