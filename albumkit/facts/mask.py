@@ -30,6 +30,8 @@ _KINDS = {
     "colours": "in colours: loaders take the red channel or the brightness of each for its weight",
 }
 
+#: All black or all white but for less than this has no size to compare.
+_LEAST = 0.001
 _SIDES = ("left", "top", "right", "bottom")
 
 
@@ -39,6 +41,7 @@ class Shape:
 
     kind: str
     share: float
+    lit: float
     peak: int
     rim: float
     middle: float
@@ -142,8 +145,8 @@ def mask_error(mask_entry: Entry, masks_measured: dict[str, Shape], measured: Me
 
     if mask_entry.path in masks_measured:
         return ""
-    if mask_entry.problem:
-        return mask_entry.problem
+    if mask_entry.problem or not mask_entry.size:
+        return mask_entry.problem or "the file is empty (0 bytes)"
     return str(measured.derive("mask", [mask_entry], measure_mask)["mask_error"])
 
 
@@ -177,6 +180,18 @@ def mask_share(mask_shape: Shape) -> float:
 def mask_percent(mask_share: float) -> str:
     """The mean weight for messages, in per cent."""
     return f"{100 * mask_share:.2g}" if mask_share < 0.1 else f"{math.floor(1000 * mask_share) / 10:g}"
+
+
+@fact("mask", cost="pixels")
+def mask_lit(mask_shape: Shape) -> float:
+    """The share of it that weighs a tenth or more: 0 also for classes 0 and 1 instead of black and white."""
+    return mask_shape.lit
+
+
+@fact("mask", cost="pixels")
+def lit_percent(mask_lit: float) -> str:
+    """The same for messages, in per cent."""
+    return f"{100 * mask_lit:.2g}"
 
 
 @fact("mask", cost="pixels")
@@ -262,7 +277,7 @@ def usual_share(masks_measured: dict[str, Shape]) -> tuple[float, float]:
     """Median and spread (1.4826 times the median deviation) of the masks' white shares, in logits; masks that
     are all black or all white left out.
     """
-    logits = [_logit(s.share) for s in masks_measured.values() if 0.001 <= s.share <= 0.999]
+    logits = [_logit(s.share) for s in masks_measured.values() if _LEAST <= s.share <= 1 - _LEAST]
     if len(logits) < _FEWEST:
         raise NotApplicable("too few masks to say what is usual")
     middle = statistics.median(logits)
@@ -273,7 +288,7 @@ def usual_share(masks_measured: dict[str, Shape]) -> tuple[float, float]:
 @fact("mask", cost="pixels")
 def share_deviation(mask_share: float, usual_share: tuple[float, float]) -> float:
     """How many spreads the white share lies from the album's median; not applicable to all black or white."""
-    if not 0.001 <= mask_share <= 0.999:
+    if not _LEAST <= mask_share <= 1 - _LEAST:
         raise NotApplicable("all black or all white")
     return round(abs(_logit(mask_share) - usual_share[0]) / usual_share[1], 2)
 

@@ -17,8 +17,8 @@ from albumkit.parallel import MOST_PIXELS
 
 #: The longer side, at most, at which a mask is measured.
 SIDE = 256
-#: Above this a pixel is white.
-_HALF = 128
+#: From this on a pixel is white, and from this on it weighs something at all: a tenth.
+_HALF, _LIT = 128, 26
 #: A part of fewer pixels, at ``SIDE``, is the frayed edge of another.
 _SMALLEST_PART = 4
 #: By how much red, green and blue of a grey picture may differ when it was stored as JPEG in colour, and in
@@ -36,7 +36,8 @@ def measure_mask(stream: BinaryIO) -> dict[str, Any]:
 
         - ``kind``: grey (also stored as RGB), palette, transparency (something is in the alpha channel) or
           colours;
-        - ``share``: the mean weight, 0 all black to 1 all white; ``peak``: the largest value, 0 to 255;
+        - ``share``: the mean weight, 0 all black to 1 all white; ``lit``: the share of pixels that weigh a
+          tenth or more; ``peak``: the largest value, 0 to 255;
         - ``rim`` and ``middle``: the mean weight of the outermost twentieth and of the middle half;
         - ``sides``: which share of the left, top, right and bottom side is white;
         - ``parts``: white parts that do not touch, specks left out.
@@ -111,7 +112,8 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def _measures(grey: Image.Image) -> dict[str, Any]:
-    peak: Any = grey.getextrema()
+    counts = np.asarray(grey.histogram(), dtype=np.int64)
+    pixels = grey.width * grey.height
     small = np.asarray(_small(grey))
     weights: Weights = small.astype(np.float32) / np.float32(255)
     white = small >= _HALF
@@ -123,8 +125,9 @@ def _measures(grey: Image.Image) -> dict[str, Any]:
     middle = weights[height // 4 : height - height // 4, width // 4 : width - width // 4]
     sides = (white[:, 0], white[0], white[:, -1], white[-1])
     return {
-        "share": round(float(np.asarray(grey, dtype=np.uint8).mean()) / 255, 5),
-        "peak": int(peak[1]),
+        "share": round(float(counts @ np.arange(256)) / (255 * pixels), 5),
+        "lit": round(float(counts[_LIT:].sum()) / pixels, 5),
+        "peak": int(np.flatnonzero(counts)[-1]),
         "rim": round(rim_mean, 3),
         "middle": round(float(middle.mean()), 3),
         "sides": [round(float(side.mean()), 3) for side in sides],
