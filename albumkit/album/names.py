@@ -49,7 +49,8 @@ _JUNK_ENDINGS = frozenset("tmp temp part partial crdownload download bak swp swo
 _JUNK_STARTS = ("._", "~$", ".~lock.", ".nfs", ".fuse_hidden")
 #: Windows keeps these for devices, whatever ending follows
 #: (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
-DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+DEVICES = r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])"
+DEVICE = re.compile(rf"{DEVICES}(?:\.|\Z)", re.IGNORECASE)
 
 TARGET_FOLDERS = ("target", "main")
 CONTROL_FOLDER = re.compile(r"control(?:_?([0-9]{1,3}))?\Z", re.IGNORECASE)

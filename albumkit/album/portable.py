@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from albumkit.album.names import DEVICE
+from albumkit.album.names import DEVICE, DEVICES
 
 #: Bytes of one name on ext4, XFS, Btrfs; NTFS and APFS take 255 UTF-16 units, which is never fewer.
 _LONGEST_NAME = 255
@@ -13,12 +13,16 @@ _LONGEST_NAME = 255
 #: (https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation): 40 are left for those.
 _LONGEST_PATH = 220
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
+#: All that can be wrong with a short ASCII path; nearly every path has none of it.
+_ODD = re.compile(rf"{_FORBIDDEN.pattern}|[. ](?:/|\Z)|(?:\A|/){DEVICES}(?:[./]|\Z)", re.IGNORECASE)
 
 
 def obstacle(path: str) -> str:
     """Why a file of this path cannot be kept under its name on every system, as the end of a sentence; ""
     when it can. Blanks inside of a name, accents and other scripts are no obstacle.
     """
+    if len(path) <= _LONGEST_PATH and path.isascii() and not _ODD.search(path):
+        return ""
     for name in path.split("/"):
         if words := _obstacle_in(name):
             return words

@@ -65,7 +65,7 @@ def same_root(album: Album) -> dict[str, tuple[str, ...]]:
     groups: dict[str, set[str]] = defaultdict(set)
     for example in album.examples:
         groups[_folded(example.root)].add(example.path)
-        for media in example.media:
+        for media in example.media if example.is_pair else ():  # a plain one has the root of its picture
             groups[_folded(_root(media.path))].add(media.path)
     found: dict[str, tuple[str, ...]] = {}
     for group in groups.values():

@@ -88,10 +88,8 @@ def rival_captions(example: Example, album: Album) -> tuple[str, ...]:
     """The places of other captions of the same picture that say something else. Blanks and line ends do not
     count, nor does a blank text beside a written one.
     """
-    own = album.caption(example)
+    own = album.caption(example) if example.other_captions else None
     if own is None:
-        raise NotApplicable("no caption")
-    if not example.other_captions:
         return ()
     rivals = []
     for source in example.other_captions:
