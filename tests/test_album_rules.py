@@ -170,8 +170,8 @@ def test_a_live_photo_mixes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("a:b.jpg", "holds :, which Windows does not allow"),
-        ("what?/a.jpg", "holds ?, which"),
+        ("a:b.jpg", 'holds ":", which Windows does not allow'),
+        ("what?/a.jpg", 'holds "?", which'),
         ("a\tb.jpg", "holds the control character 9"),
         ("day 2./a.jpg", "ends in a dot"),
         ("day 2 /a.jpg", "ends in a blank"),
@@ -283,6 +283,12 @@ def test_sidecars_of_excluded_pictures_are_no_orphans(tmp_path):
     (folder / "album.toml").write_text('[album]\nexclude = ["b.jpg", "bad/", "c.*"]')
     assert is_silent(judge(folder, "album/orphan-caption"))
     assert is_silent(judge(folder, "album/orphan-mask", "local"))
+
+
+def test_the_caption_of_an_excluded_pair_is_no_orphan(tmp_path):
+    folder = fill(tmp_path, "a_start.png", "a_end.png", "b_start.png", "b_end.png", a_txt="x", b_txt="y")
+    (folder / "album.toml").write_text('[album]\nexclude = ["b_*.png"]')
+    assert is_silent(judge(folder, "album/orphan-caption", f"{KLEIN}/edit"))
 
 
 def test_rows_of_metadata_are_captions_too(tmp_path):

@@ -32,18 +32,9 @@ JUNK_FOLDERS = frozenset(
     | {".ipynb_checkpoints", ".appledouble", ".spotlight-v100", ".trashes", ".fseventsd", ".thumbnails"}
 )
 _JUNK_NAMES = frozenset(
-    {"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"}
-    | {
-        ".ds_store",
-        ".localized",
-        ".aitk_size.json",
-        ".picasa.ini",
-        ".directory",
-        ".bridgesort",
-        ".bridgecache",
-        ".bridgecachet",
-    }
-)
+    "thumbs.db ehthumbs.db desktop.ini picasa.ini .ds_store .localized .picasa.ini .directory .aitk_size.json "
+    ".bridgesort .bridgecache .bridgecachet".split()
+) | {"icon\r"}
 #: Half-written and left-behind files; npz: latents that sd-scripts caches beside the pictures.
 _JUNK_ENDINGS = frozenset("tmp temp part partial crdownload download bak swp swo pyc npz".split())
 _JUNK_STARTS = ("._", "~$", ".~lock.", ".nfs", ".fuse_hidden")

@@ -65,6 +65,14 @@ class Parts:
         else:
             self.others.append(entry)
 
+    def note_excluded(self, paths: Iterable[str]) -> None:
+        """Remember the roots, and the roots of pairs, of pictures that ``exclude`` leaves out."""
+        for path in filter(is_media, paths):
+            folder, stem, _ = split_name(path)
+            pair = names.pair_name(stem)
+            for root in {stem, pair.root if pair else stem}:
+                self.excluded.add(same_name(join(folder, root)).casefold())
+
     def _put_caption(self, entry: Entry, root: str, ending: str) -> None:
         """``a.txt`` wins over ``a.TXT``, should both be there."""
         other = self.captions.get((root, ending))

@@ -35,7 +35,7 @@ def _obstacle_in(name: str) -> str:
     if any("\ud800" <= c <= "\udfff" for c in name):
         return "holds bytes that are no UTF-8, which most programs cannot even print"
     if match := _FORBIDDEN.search(name):
-        shown = match[0] if match[0].isprintable() else f"the control character {ord(match[0])}"
+        shown = f'"{match[0]}"' if match[0].isprintable() else f"the control character {ord(match[0])}"
         return f"holds {shown}, which Windows does not allow"
     if name.endswith((".", " ")):
         return f"has a part that ends in a {'dot' if name.endswith('.') else 'blank'}, which Windows drops"

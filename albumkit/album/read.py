@@ -13,7 +13,6 @@ from albumkit.album.names import Excluder, join, same_name, split_name
 from albumkit.album.parts import (
     Parts,
     is_junk_path,
-    is_media,
     root_of,
     set_live_photos_aside,
     set_masks_aside,
@@ -53,7 +52,7 @@ def read_album(
     excluder = Excluder(exclude)
     for entry in source.entries(excluder):
         parts.sort_in(entry)
-    parts.excluded = {same_name(root_of(path)).casefold() for path in source.excluded if is_media(path)}
+    parts.note_excluded(source.excluded)
     set_live_photos_aside(parts)
     set_masks_aside(parts)
     examples = _pair_examples(parts, pairs)
