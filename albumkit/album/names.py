@@ -32,8 +32,8 @@ JUNK_FOLDERS = frozenset(
     | {".ipynb_checkpoints", ".appledouble", ".spotlight-v100", ".trashes", ".fseventsd", ".thumbnails"}
 )
 _JUNK_NAMES = frozenset(
-    "thumbs.db ehthumbs.db desktop.ini picasa.ini .ds_store .localized .picasa.ini .directory .aitk_size.json "
-    ".bridgesort .bridgecache .bridgecachet".split()
+    "thumbs.db ehthumbs.db desktop.ini picasa.ini .ds_store .localized .picasa.ini .directory "
+    ".aitk_size.json .bridgesort .bridgecache .bridgecachet".split()
 ) | {"icon\r"}
 #: Half-written and left-behind files; npz: latents that sd-scripts caches beside the pictures.
 _JUNK_ENDINGS = frozenset("tmp temp part partial crdownload download bak swp swo pyc npz".split())
