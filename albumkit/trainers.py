@@ -158,6 +158,14 @@ class Layers:
 
 
 @dataclass(frozen=True, slots=True)
+class Largest:
+    """The most that a trainer takes, in bytes."""
+
+    bytes: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
     """How the packed album must look; ``knob`` is canonical, None where the pack is handed over by path."""
 
@@ -169,6 +177,8 @@ class Archive:
     layers: Layers | None
     masks: str | None
     source: str
+    #: The largest archive that it takes; None where no source says.
+    largest: Largest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,10 +378,11 @@ def _formats(raw: Mapping[str, Any] | None) -> Formats | None:
 
 
 def _archive(raw: Mapping[str, Any]) -> Archive:
-    pairs, layers = raw["pairs"], raw.get("layers")
+    pairs, layers, largest = raw["pairs"], raw.get("layers"), raw.get("largest")
     typed = {
         "pairs": Pairs(pairs["start"], pairs["end"], tuple(pairs["references"])) if pairs else None,
         "layers": Layers(**layers) if layers else None,
+        "largest": Largest(**largest) if largest else None,
     }
     return Archive(**{**raw, **typed})
 

@@ -152,7 +152,7 @@ def test_letter_case_alone_may_tell_two_pictures_apart(tmp_path):
     (folder / "A.TXT").write_text("louder")
     album = read_album(folder)
     assert [album.caption(e).text for e in album.examples] == ["large", "small"]
-    assert [e.path for e in album.others] == ["A.TXT"]
+    assert [c.path for c in album.examples[0].other_captions] == ["A.TXT"]
 
 
 def test_one_caption_serves_two_pictures_of_one_root(tmp_path):

@@ -52,6 +52,7 @@ def test_lint_writes_nothing_into_the_album(album):
 def test_messy_names_every_planted_fault():
     found = rules_of(check(SAMPLES / "messy" / "tumbler"))
     assert found == {
+        "album/orphan-caption": [""],
         "caption/empty": ["tumbler_08.jpg"],
         "caption/identical": ["tumbler_13.jpg", "tumbler_14.jpg"],
         "caption/missing": ["tumbler_07.jpg"],
@@ -71,6 +72,7 @@ def test_messy_names_every_planted_fault():
 def test_pack_handles_what_it_mends():
     handled = {(h.rule, h.path, h.words) for h in check(SAMPLES / "messy" / "tumbler").handled}
     assert handled == {
+        ("album/junk-files", "", "lot of junk left out (Thumbs.db, junk.npz)"),
         ("example/format-not-accepted", "tumbler_05.tiff", "TIFF converted"),
         ("example/format-not-accepted", "tumbler_06.bmp", "BMP converted"),
         ("example/orientation-not-applied", "IMG_0401.JPG", "turned upright"),

@@ -101,7 +101,7 @@ def _folders(folder: Path) -> list[Path]:
             return sorted(
                 folder / item.name
                 for item in listing
-                if item.is_dir(follow_symlinks=False) and not item.name.startswith(".")
+                if item.is_dir(follow_symlinks=False) and not names.passed_over(item.name)
             )
     except OSError:
         return []

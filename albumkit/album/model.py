@@ -43,7 +43,7 @@ class Example:
     references: tuple[MediaFile, ...] = ()
     is_pair: bool = False
     caption: CaptionSource | None = None
-    #: Caption sources that lost to ``caption`` (a .txt wins over metadata).
+    #: Caption sources that lost to ``caption``: .txt wins over .caption, and that over metadata.
     other_captions: tuple[CaptionSource, ...] = ()
     mask: Entry | None = None
     companions: tuple[Entry, ...] = ()
@@ -75,6 +75,10 @@ class Album:
     orphan_captions: tuple[Entry, ...] = ()
     orphan_masks: tuple[Entry, ...] = ()
     others: tuple[Entry, ...] = ()
+    #: Rows of metadata for pictures that are not there: (the picture's path as they say it, the row).
+    orphan_rows: tuple[tuple[str, CaptionSource], ...] = ()
+    #: Paths of what systems and tools leave behind: Thumbs.db, .DS_Store, half-written files.
+    junk: tuple[str, ...] = ()
     #: Folders that could not be listed, metadata that could not be read.
     problems: tuple[str, ...] = ()
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -118,9 +122,10 @@ class Album:
         return self._captions[path]
 
     def _read(self, example: Example) -> Caption | None:
-        source = example.caption
-        if source is None:
-            return None
+        return self.read_caption(example.caption) if example.caption else None
+
+    def read_caption(self, source: CaptionSource) -> Caption:
+        """The caption that stands in one place, whether or not it is the one that counts; never raises."""
         if source.text is not None:
             return Caption(normalise_caption(source.text), source)
         entry = self.entries[source.path]

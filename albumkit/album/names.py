@@ -25,6 +25,23 @@ CLIPS = frozenset("mp4 mov m4v mkv avi webm".split())
 #: What a phone or an editor leaves beside a picture.
 COMPANIONS = frozenset({"aae", "xmp"})
 CAPTIONS = ("txt", "caption")
+#: Folders that systems and tools fill for themselves, in lower case: resource forks, thumbnails of a NAS,
+#: waste bins, cached latents and text embeddings of ai-toolkit.
+JUNK_FOLDERS = frozenset(
+    {"__macosx", "@eadir", "$recycle.bin", "system volume information", "_latent_cache", "_t_e_cache"}
+    | {".ipynb_checkpoints", ".appledouble", ".spotlight-v100", ".trashes", ".fseventsd", ".thumbnails"}
+)
+_JUNK_NAMES = frozenset(
+    "thumbs.db ehthumbs.db desktop.ini picasa.ini .ds_store .localized .picasa.ini .directory "
+    ".aitk_size.json .bridgesort .bridgecache .bridgecachet".split()
+) | {"icon\r"}
+#: Half-written and left-behind files; npz: latents that sd-scripts caches beside the pictures.
+_JUNK_ENDINGS = frozenset("tmp temp part partial crdownload download bak swp swo pyc npz".split())
+_JUNK_STARTS = ("._", "~$", ".~lock.", ".nfs", ".fuse_hidden")
+#: Windows keeps these for devices, whatever ending follows
+#: (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
+DEVICES = r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])"
+DEVICE = re.compile(rf"{DEVICES}(?:\.|\Z)", re.IGNORECASE)
 
 TARGET_FOLDERS = ("target", "main")
 CONTROL_FOLDER = re.compile(r"control(?:_?([0-9]{1,3}))?\Z", re.IGNORECASE)
@@ -40,6 +57,19 @@ def split_name(path: str) -> tuple[str, str, str]:
     if not dot or not stem:
         return folder, name, ""
     return folder, stem, ending.lower()
+
+
+def passed_over(name: str) -> bool:
+    """Whether a file or folder of this name is never looked at: hidden, or no part of any album."""
+    return name.startswith(".") or name.lower() in JUNK_FOLDERS
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder of this name is something that systems and tools leave behind."""
+    low = name.lower()
+    if low in _JUNK_NAMES or low in JUNK_FOLDERS or low.startswith(_JUNK_STARTS) or low.endswith("~"):
+        return True
+    return split_name(low)[2] in _JUNK_ENDINGS
 
 
 def known_reason(path: str) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from albumkit.album import names
-from albumkit.album.captions import CaptionSource, is_metadata, read_metadata
 from albumkit.album.model import Album, Example, MediaFile
 from albumkit.album.names import Excluder, join, same_name, split_name
-from albumkit.album.source import Entry, FolderSource, Source, ZipSource
+from albumkit.album.parts import (
+    Parts,
+    is_junk_path,
+    root_of,
+    set_live_photos_aside,
+    set_masks_aside,
+)
+from albumkit.album.source import FolderSource, Source, ZipSource
 from albumkit.errors import AlbumError
-
-#: Metadata files are read whole; one of a million captions stays below this.
-_LARGEST_METADATA = 256 << 20
-_MASK_SUFFIXES = (".mask", "-masklabel")
 
 
 def read_album(
@@ -46,10 +48,13 @@ def read_album(
         source = ZipSource(path)
     else:
         raise AlbumError(f"{path.as_posix()}: there is no such folder or zip.")
-    parts = _Parts(source)
-    for entry in source.entries(Excluder(exclude)):
+    parts = Parts(source)
+    excluder = Excluder(exclude)
+    for entry in source.entries(excluder):
         parts.sort_in(entry)
-    _set_live_photos_aside(parts)
+    parts.note_excluded(source.excluded)
+    set_live_photos_aside(parts)
+    set_masks_aside(parts)
     examples = _pair_examples(parts, pairs)
     examples += _plain_examples(parts)
     examples.sort(key=lambda example: example.path)
@@ -58,171 +63,14 @@ def read_album(
         location=path,
         source=source,
         examples=tuple(examples),
-        orphan_captions=tuple(parts.unclaimed(parts.captions.values())),
-        orphan_masks=tuple(parts.unclaimed(parts.masks.values())),
+        orphan_captions=tuple(parts.unclaimed((root, e) for (root, _), e in parts.captions.items())),
+        orphan_rows=tuple(parts.unclaimed_rows(excluder)),
+        orphan_masks=tuple(parts.unclaimed(parts.masks.items())),
         others=tuple(parts.others),
+        junk=tuple(sorted([*source.junk, *(e.path for e in parts.others if is_junk_path(e.path))])),
         problems=tuple(source.problems + parts.problems),
         entries=parts.entries,
     )
-
-
-@dataclass
-class _Parts:
-    """The files of an album by what they are; ``claimed`` collects the sidecars that found a picture."""
-
-    source: Source
-    entries: dict[str, Entry] = field(default_factory=dict)
-    media: list[MediaFile] = field(default_factory=list)
-    #: The endings of captions that the album uses, in their order of precedence.
-    caption_endings: list[str] = field(default_factory=list)
-    #: Sidecars by (composed path without ending, ending).
-    captions: dict[tuple[str, str], Entry] = field(default_factory=dict)
-    masks: dict[str, Entry] = field(default_factory=dict)
-    companions: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
-    metadata: dict[str, list[CaptionSource]] = field(default_factory=lambda: defaultdict(list))
-    others: list[Entry] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    claimed: set[str] = field(default_factory=set)
-    pair_roots: set[str] = field(default_factory=set)
-    _folded: dict[str, Entry] | None = None
-    _roots: Counter[str] = field(default_factory=Counter)
-
-    def sort_in(self, entry: Entry) -> None:
-        """Decide what a file is, by its name alone."""
-        self.entries[entry.path] = entry
-        folder, stem, ending = split_name(entry.path)
-        root = same_name(join(folder, stem))
-        if ending in names.PICTURES or ending in names.RARE_PICTURES:
-            if place := _mask_place(folder, stem):
-                self._put_mask(entry, same_name(place[0]), place[1])
-            else:
-                self.media.append(MediaFile(entry, "image"))
-        elif ending in names.CLIPS:
-            self.media.append(MediaFile(entry, "clip"))
-        elif ending in names.CAPTIONS:
-            self._put_caption(entry, root, ending)
-        elif is_metadata(stem, ending):
-            self._read_metadata(entry)
-        elif ending in names.COMPANIONS or ending in names.RAW:
-            self.companions[root].append(entry)
-        else:
-            self.others.append(entry)
-
-    def _put_caption(self, entry: Entry, root: str, ending: str) -> None:
-        """``a.txt`` wins over ``a.TXT``, should both be there."""
-        other = self.captions.get((root, ending))
-        if other is not None:
-            entry, other = (entry, other) if entry.path.endswith(ending) else (other, entry)
-            self.others.append(other)
-        self.captions[root, ending] = entry
-        if ending not in self.caption_endings:
-            self.caption_endings = [e for e in names.CAPTIONS if e == ending or e in self.caption_endings]
-
-    def _put_mask(self, entry: Entry, owner: str, rank: int) -> None:
-        """``masks/ROOT.png`` wins over ``ROOT.mask.png``, and that over ``ROOT-masklabel.png``."""
-        other = self.masks.get(owner)
-        if other is not None:
-            place = _mask_place(*split_name(other.path)[:2])
-            entry, other = (entry, other) if place is None or rank < place[1] else (other, entry)
-            self.others.append(other)
-        self.masks[owner] = entry
-
-    def _read_metadata(self, entry: Entry) -> None:
-        problem = entry.problem or ("a Git LFS pointer; run: git lfs pull" if entry.lfs else "")
-        if entry.size > _LARGEST_METADATA:
-            problem = "too large to be metadata"
-        rows: dict[str, CaptionSource] = {}
-        if not problem:
-            try:
-                with self.source.open(entry) as stream:
-                    rows = read_metadata(entry.path, stream.read())
-            except (OSError, ValueError) as error:
-                problem = (error.strerror if isinstance(error, OSError) else "") or str(error)
-        for key, caption in rows.items():
-            self.metadata[key].append(caption)
-        if not rows:
-            self.others.append(entry)
-        if problem and split_name(entry.path)[1].lower() == "metadata":  # any other .json may be anybody's
-            self.problems.append(f"{entry.path}: {problem}")
-
-    def caption_of(self, root: str, path: str) -> tuple[CaptionSource | None, tuple[CaptionSource, ...]]:
-        """The caption for a picture, and those it wins over: .txt, .caption, metadata by path, by root."""
-        root = same_name(root)
-        found = []
-        for ending in self.caption_endings:
-            entry = self.captions.get((root, ending)) or self._other_case(root, ending)
-            if entry is not None:
-                self.claimed.add(entry.path)
-                found.append(CaptionSource(entry.path, ending))
-        if self.metadata:
-            found += self.metadata.get(same_name(path), [])
-            found += self.metadata.get(root, [])
-        return (found[0], tuple(found[1:])) if found else (None, ())
-
-    def _other_case(self, root: str, ending: str) -> Entry | None:
-        """``img_1.txt`` for ``IMG_1.jpg``, unless case is all that tells two pictures apart."""
-        if self._folded is None:
-            self._folded = {}
-            for (known, known_ending), entry in self.captions.items():
-                self._folded.setdefault(f"{known.casefold()}.{known_ending}", entry)
-            for known, entry in self.masks.items():
-                self._folded.setdefault(f"{known.casefold()}.mask", entry)
-            roots = self.pair_roots | {same_name(_root_of(media.path)) for media in self.media}
-            self._roots = Counter(one.casefold() for one in roots)
-        match = self._folded.get(f"{root.casefold()}.{ending}")
-        if match is None or self._roots[root.casefold()] > 1:
-            return None
-        return match
-
-    def mask_of(self, root: str) -> Entry | None:
-        if not self.masks:
-            return None
-        root = same_name(root)
-        entry = self.masks.get(root) or self._other_case(root, "mask")
-        if entry is not None:
-            self.claimed.add(entry.path)
-        return entry
-
-    def companions_of(self, root: str, path: str) -> tuple[Entry, ...]:
-        """``IMG_1.AAE`` and ``IMG_1.xmp`` as well as Lightroom's ``IMG_1.jpg.xmp``."""
-        found = self.companions.get(same_name(root), []) + self.companions.get(same_name(path), [])
-        self.claimed.update(entry.path for entry in found)
-        return tuple(entry for entry in found if entry.path != path)
-
-    def unclaimed(self, entries: Iterable[Entry]) -> list[Entry]:
-        return sorted((e for e in entries if e.path not in self.claimed), key=lambda e: e.path)
-
-
-def _mask_place(folder: str, stem: str) -> tuple[str, int] | None:
-    """(root whose mask this file is, rank of the way it says so); None for an ordinary picture."""
-    folders = folder.split("/")
-    for i in range(len(folders) - 1, -1, -1):
-        if folders[i].lower() == "masks":
-            return "/".join((*folders[:i], *folders[i + 1 :], stem)), 0
-    for rank, suffix in enumerate(_MASK_SUFFIXES, 1):
-        if stem.lower().endswith(suffix) and len(stem) > len(suffix):
-            return join(folder, stem[: -len(suffix)]), rank
-    return None
-
-
-def _root_of(path: str) -> str:
-    folder, stem, _ = split_name(path)
-    return join(folder, stem)
-
-
-def _set_live_photos_aside(parts: _Parts) -> None:
-    """The moving half of a Live Photo is a companion of the still, also of one that is part of a pair."""
-    if not any(media.media == "clip" for media in parts.media):
-        return
-    stills = {same_name(_root_of(m.path)).casefold(): m.path for m in parts.media if m.media == "image"}
-    rest = []
-    for media in parts.media:
-        still = stills.get(same_name(_root_of(media.path)).casefold())
-        if media.path.lower().endswith(".mov") and still is not None:
-            parts.companions[same_name(_root_of(still))].append(media.entry)
-        else:
-            rest.append(media)
-    parts.media = rest
 
 
 @dataclass
@@ -246,7 +94,7 @@ class _Pair:
         return True
 
 
-def _pair_examples(parts: _Parts, wanted: bool | None) -> list[Example]:
+def _pair_examples(parts: Parts, wanted: bool | None) -> list[Example]:
     """Take the pictures that form pairs out of ``parts.media`` and return their examples."""
     if wanted is False:
         return []
@@ -297,27 +145,28 @@ def _control_layout(media: Iterable[MediaFile]) -> dict[str, tuple[str, int]]:
     return layout
 
 
-def _pair_example(parts: _Parts, pair: _Pair) -> Example:
+def _pair_example(parts: Parts, pair: _Pair) -> Example:
     root = pair.root
     references = tuple(pair.references[n] for n in sorted(pair.references))
     media = [m for m in (pair.end, pair.start, *references) if m]
-    caption, others = parts.caption_of(root, media[0].path)
-    if caption is None:  # folder layouts keep the caption beside the target; some tools write ROOT_end.txt
-        caption, others = parts.caption_of(_root_of(media[0].path), media[0].path)
+    # Folder layouts keep the caption beside the target; some tools write ROOT_end.txt.
+    stands = (root, root_of(media[0].path))
+    found = dict.fromkeys(c for where in stands for c in parts.captions_of(where, media[0].path))
+    captions = tuple(found)
     return Example(
         root=root,
         target=pair.end,
         start=pair.start,
         references=references,
         is_pair=True,
-        caption=caption,
-        other_captions=others,
-        mask=parts.mask_of(root) or (parts.mask_of(_root_of(pair.end.path)) if pair.end else None),
-        companions=tuple(c for m in media for c in parts.companions_of(_root_of(m.path), m.path)),
+        caption=captions[0] if captions else None,
+        other_captions=captions[1:],
+        mask=parts.mask_of(root) or (parts.mask_of(root_of(pair.end.path)) if pair.end else None),
+        companions=tuple(c for m in media for c in parts.companions_of(root_of(m.path), m.path)),
     )
 
 
-def _plain_examples(parts: _Parts) -> list[Example]:
+def _plain_examples(parts: Parts) -> list[Example]:
     named = [(split_name(media.path), media) for media in parts.media]
     repeats = {folder: _repeats(folder) for (folder, _, _), _ in named}
     built = [_plain_example(parts, join(folder, stem), m, repeats[folder]) for (folder, stem, _), m in named]
@@ -331,13 +180,13 @@ def _plain_examples(parts: _Parts) -> list[Example]:
     return built
 
 
-def _plain_example(parts: _Parts, root: str, media: MediaFile, repeats: int) -> Example:
-    caption, others = parts.caption_of(root, media.path)
+def _plain_example(parts: Parts, root: str, media: MediaFile, repeats: int) -> Example:
+    captions = parts.captions_of(root, media.path)
     return Example(
         root=root,
         target=media,
-        caption=caption,
-        other_captions=others,
+        caption=captions[0] if captions else None,
+        other_captions=tuple(captions[1:]),
         mask=parts.mask_of(root),
         companions=parts.companions_of(root, media.path) if parts.companions else (),
         repeats=repeats,

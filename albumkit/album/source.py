@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from albumkit.album.names import Excluder
+from albumkit.album.names import Excluder, is_junk, passed_over
 from albumkit.errors import AlbumError
 
 #: No single file of an album is read past this many bytes into memory (a zip member is read whole).
@@ -56,6 +56,10 @@ class Source(Protocol):
     problems: list[str]
     #: Links to folders, passed over.
     skipped_links: list[str]
+    #: Files and folders that were passed over because systems and tools leave such behind.
+    junk: list[str]
+    #: What ``exclude`` leaves out; a folder stands for all that is in it.
+    excluded: list[str]
 
     def entries(self, exclude: Excluder) -> list[Entry]: ...
     def open(self, entry: Entry) -> BinaryIO: ...
@@ -82,6 +86,8 @@ class FolderSource:
         self._prefix = os.path.join(root, "")
         self.problems: list[str] = []
         self.skipped_links: list[str] = []
+        self.junk: list[str] = []
+        self.excluded: list[str] = []
         self._tracked = tracked
 
     def entries(self, exclude: Excluder) -> list[Entry]:
@@ -94,9 +100,11 @@ class FolderSource:
                 with os.scandir(self.location / folder) as listing:
                     for item in listing:
                         path = f"{folder}/{item.name}" if folder else item.name
-                        if item.name.startswith(".") or item.name == "__MACOSX" or exclude(path):
-                            continue
-                        if item.is_dir(follow_symlinks=False):
+                        if exclude(path):
+                            self.excluded.append(path)
+                        elif passed_over(item.name):
+                            self._pass_over(item.name, path)
+                        elif item.is_dir(follow_symlinks=False):
                             folders.append(path)
                         elif self._tracked is None or path in self._tracked:
                             self._add(item, path, found)
@@ -106,6 +114,14 @@ class FolderSource:
                 self.problems.append(f"{folder}: {error.strerror or error}")
         found.sort(key=lambda entry: entry.path)
         return found
+
+    def _pass_over(self, name: str, path: str) -> None:
+        if is_junk(name) and (self._tracked is None or self._holds(path)):
+            self.junk.append(path)
+
+    def _holds(self, path: str) -> bool:
+        """Whether git's index has this file, or a file in this folder."""
+        return any(one == path or one.startswith(f"{path}/") for one in self._tracked or ())
 
     def _add(self, item: os.DirEntry[str], path: str, found: list[Entry]) -> None:
         try:
@@ -165,6 +181,8 @@ class ZipSource:
         self.location = file
         self.problems: list[str] = []
         self.skipped_links: list[str] = []
+        self.junk: list[str] = []
+        self.excluded: list[str] = []
         try:
             self._zip = zipfile.ZipFile(file)
             self._stat = file.stat()
@@ -185,7 +203,7 @@ class ZipSource:
         self._members = {}
         for info in self._zip.infolist():
             path = self._safe_name(info)
-            if not path or info.filename.endswith(("/", "\\")) or self._hidden(path) or exclude(path):
+            if not path or info.filename.endswith(("/", "\\")) or self._left_out(path, exclude):
                 continue
             if path in self._members:
                 raise self._refuse(f"holds two members named {path}")
@@ -222,9 +240,15 @@ class ZipSource:
             raise self._refuse(f"holds a link ({info.filename!r})")
         return "/".join(parts)
 
-    @staticmethod
-    def _hidden(path: str) -> bool:
-        return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
+    def _left_out(self, path: str, exclude: Excluder) -> bool:
+        if exclude(path):
+            self.excluded.append(path)
+            return True
+        parts = path.split("/")
+        over = next((part for part in parts if passed_over(part)), None)
+        if over is not None and (is_junk(over) or is_junk(parts[-1])):
+            self.junk.append(path)
+        return over is not None
 
     def _refuse(self, what: str) -> AlbumError:
         return AlbumError(

@@ -7,12 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from albumkit.album.names import DEVICE
+
 #: A member's file name is never longer than this many characters.
 LONGEST_NAME = 100
 _FINE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
-#: Windows keeps these for devices, whatever ending follows
-#: (https://learn.microsoft.com/windows/win32/fileio/naming-a-file).
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
 #: Letters that have no accent to take away.
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d"}
@@ -31,7 +30,7 @@ class Wish:
 
 def is_fine(stem: str) -> bool:
     """Only ASCII letters, digits, ``. _ -``, no hidden, option-like or reserved name."""
-    return _FINE.fullmatch(stem) is not None and _DEVICE.match(stem) is None
+    return _FINE.fullmatch(stem) is not None and DEVICE.match(stem) is None
 
 
 def portable(stem: str) -> str:

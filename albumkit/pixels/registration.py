@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from albumkit.images import read_header, reason_of, upright
-from albumkit.pixels.picture import Picture
+from albumkit.images import open_image, read_header, reason_of, upright
+from albumkit.pixels.picture import Picture, reduction
 
 Field = NDArray[np.complex64]
 #: Longer side, in pixels, of the pictures that are compared.
@@ -75,7 +75,12 @@ def _reduced(stream: BinaryIO) -> tuple[Image.Image, tuple[int, int]]:
     header = read_header(io.BytesIO(data))
     if header.error or not header.width:
         raise ValueError(header.error or "not a picture that can be read")
-    working = Picture.decode(data, header).working.convert("RGB")
+    stored = open_image(io.BytesIO(data))
+    if header.format == "JPEG":  # in colour: what is taught may be one
+        by = reduction(header)
+        stored.draft(None, (max(1, header.width // by), max(1, header.height // by)))
+    stored.load()
+    working = Picture(data, header, stored).working.convert("RGB")
     image = upright(working, header.format, header.orientation)
     by = min(1.0, _SIDE / max(image.size))
     size = (max(1, round(image.width * by)), max(1, round(image.height * by)))
