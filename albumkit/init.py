@@ -17,7 +17,7 @@ from albumkit.album import Album, find_albums, read_album
 from albumkit.album.find import CONFIG_NAME
 from albumkit.atomic import write_whole
 from albumkit.errors import AlbumError, AlbumkitError, UsageError
-from albumkit.opening import guess_kind
+from albumkit.opening import guess_kind, recover_album
 from albumkit.propose import Proposal, propose_class_phrase, propose_kind, propose_trigger
 from albumkit.settings import DEFAULT_TRAINERS
 from albumkit.trainers import Knob, Trainer, load_trainer
@@ -107,6 +107,7 @@ def survey(path: Path) -> Survey:
     Raises:
         AlbumError: it holds no pictures and no clips, or cannot be read.
     """
+    recover_album(path)
     album = read_album(path)
     if not album.examples:
         raise AlbumError(
