@@ -23,4 +23,16 @@ from albumkit.journal.recovery import recover
 from albumkit.journal.rollback import inside
 from albumkit.journal.transaction import Change, Record, Seen, history, perform
 
-__all__ = ["FOLDER", "Change", "Record", "Seen", "digest", "history", "inside", "is_there", "locked", "perform", "recover"]
+__all__ = [
+    "FOLDER",
+    "Change",
+    "Record",
+    "Seen",
+    "digest",
+    "history",
+    "inside",
+    "is_there",
+    "locked",
+    "perform",
+    "recover",
+]

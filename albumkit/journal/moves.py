@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 
 
-
 def digest(path: Path) -> str:
     """sha256 of a file's bytes, in hex."""
     with open(path, "rb") as stream:
@@ -54,8 +53,8 @@ def move(source: Path, target: Path, aside: Path) -> None:
         FileExistsError: another file has the name.
     """
     if _is_one_entry(source, target):
-        os.rename(source, aside)
-        os.rename(aside, target)
+        source.rename(aside)
+        aside.rename(target)
         return
     try:
         os.link(source, target, follow_symlinks=False)
@@ -64,9 +63,9 @@ def move(source: Path, target: Path, aside: Path) -> None:
     except (OSError, NotImplementedError):
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        os.rename(source, target)
+        source.rename(target)
         return
-    os.unlink(source)
+    source.unlink()
 
 
 def move_back(source: Path, target: Path, aside: Path) -> str:
@@ -76,13 +75,13 @@ def move_back(source: Path, target: Path, aside: Path) -> str:
         "" or why it could not be done.
     """
     if os.path.lexists(aside):
-        os.rename(aside, source)
+        aside.rename(source)
     elif not is_there(target):
         return "" if is_there(source) else "it is under neither of its names"
     elif not is_there(source):
         move(target, source, aside)
     elif os.path.samestat(source.lstat(), target.lstat()):
-        os.unlink(target)  # it died between the link and taking the old name away
+        target.unlink()  # it died between the link and taking the old name away
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Putting an album right whose last change was interrupted: the first step of every command that opens one."""
+"""Putting an album right whose last change was interrupted: what every command does first."""
 
 from __future__ import annotations
 

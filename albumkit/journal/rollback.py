@@ -80,7 +80,7 @@ def roll_back(album: Path, workplace: Path) -> list[str]:
             problems.append(problem)
     for folder in {inside(album, p).parent for e in entries for p in (e["from"], e["to"]) if p}:
         sync_folder(folder)
-    os.rename(workplace / PENDING, stage.folder / ROLLED_BACK)
+    (workplace / PENDING).rename(stage.folder / ROLLED_BACK)
     sync_folder(workplace)
     if not problems:
         shutil.rmtree(stage.folder / "new", ignore_errors=True)  # our own, never in place
@@ -116,7 +116,7 @@ def _put_back(album: Path, stage: Stage, index: int, entry: Mapping[str, Any]) -
             return ""
         if os.path.lexists(source):
             return f"{entry['from']}: there is a new one; the old one is {stage.old(index).as_posix()}"
-        os.rename(stage.old(index), source)
+        stage.old(index).rename(source)
         return ""
     if target != source and (problem := move_back(source, target, stage.aside(index))):
         return f"{entry['from']}: {problem}"
@@ -129,11 +129,11 @@ def _take_created(stage: Stage, index: int, target: Path, entry: Mapping[str, An
         return ""
     if os.path.lexists(stage.new(index)):
         if os.path.samestat(target.lstat(), stage.new(index).lstat()):
-            os.unlink(target)  # it died between the link and taking the first name away
+            target.unlink()  # it died between the link and taking the first name away
         return ""
     if digest(target) != entry["after"]:
         return f"{entry['to']}: it was changed since; it stays"
-    os.rename(target, stage.new(index))
+    target.rename(stage.new(index))
     return ""
 
 
@@ -144,5 +144,5 @@ def _restore(source: Path, kept: Path, entry: Mapping[str, Any]) -> str:
             return ""
         if now != entry["after"]:
             return f"{entry['from']}: it was changed since; it stays, its original is {kept.as_posix()}"
-    os.replace(kept, source)
+    kept.replace(source)
     return ""

@@ -88,7 +88,9 @@ def perform(
         write_whole(workplace / PENDING, document.encode())
     except BaseException:
         if not _go_back(album, workplace):
-            shutil.rmtree(stage.folder, ignore_errors=True)  # links and copies of our own; nothing was touched
+            shutil.rmtree(
+                stage.folder, ignore_errors=True
+            )  # links and copies of our own; nothing was touched
         raise
     try:
         for index, change in enumerate(changes):
@@ -97,7 +99,7 @@ def perform(
             sync_folder(folder)
         for folder in (stage.folder / "old", stage.folder / "new"):
             sync_folder(folder)
-        os.rename(workplace / PENDING, stage.folder / JOURNAL)  # the commit
+        (workplace / PENDING).rename(stage.folder / JOURNAL)  # the commit
     except BaseException:
         _go_back(album, workplace)
         raise
@@ -200,10 +202,10 @@ def _edit(album: Path, stage: Stage, index: int, change: Change) -> None:
                 move(stage.new(index), target, stage.aside(index))
             return
         if target is None:
-            os.rename(source, stage.old(index))
+            source.rename(stage.old(index))
             return
         if change.data is not None:
-            os.replace(stage.new(index), source)
+            stage.new(index).replace(source)
         if target != source:
             name = change.target or name
             move(source, target, stage.aside(index))
