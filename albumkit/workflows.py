@@ -279,3 +279,8 @@ def _repository(folder: Path) -> Path | None:
 def _is_media(path: str) -> bool:
     """A picture or clip by its name, outside of hidden folders."""
     return "/." not in f"/{path}" and names.split_name(path)[2] in names.PICTURES | names.CLIPS
+
+
+def tracked_albums(paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]:
+    """The albums in git's index below the paths, each with its tracked files; errors as ``lint_paths``."""
+    return _Index().albums(paths)

@@ -144,6 +144,8 @@ class Draft:
         Raises:
             Cannot: a name is taken, or a link in the album leads to one of the files.
         """
+        if len({same_name(new).casefold() for new in names.values()}) < len(names):
+            raise Cannot("two of its files would get the same name")
         for old, new in names.items():
             if not self._may_take(old, new):
                 raise Cannot(f"{new} is already there")

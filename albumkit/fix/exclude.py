@@ -37,8 +37,8 @@ def plan(draft: Draft, paths: Sequence[str]) -> None:
 
 
 def _globs(draft: Draft, example: Example) -> list[str]:
-    """``./ROOT.*`` where it takes this example and nothing else, else its files one by one. Files that another
-    example needs too are not among them.
+    """``./ROOT.*`` where it takes this example and nothing else, else its files one by one, without those
+    that another example needs too.
     """
     others = {path for other in draft.album.examples if other is not example for path in files_of(other)}
     own = [draft.now(path) for path in dict.fromkeys(files_of(example)) if path not in others]

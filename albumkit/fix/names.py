@@ -38,10 +38,11 @@ def plan_extension(draft: Draft, paths: Sequence[str]) -> None:
     wanted = set(paths)
     moved: dict[str, str] = {}
     chosen = [(e, m) for e in draft.examples(paths) for m in e.media if m.path in wanted]
-    for example, media in chosen:
-        with draft.refusing(EXTENSION, media.path):
-            moved.update(_rename_ending(draft, example, media))
-    update_references(draft, EXTENSION, moved)
+    with draft.refusing(EXTENSION, ""), draft.together():
+        for example, media in chosen:
+            with draft.refusing(EXTENSION, media.path):
+                moved.update(_rename_ending(draft, example, media))
+        update_references(draft, EXTENSION, moved)
 
 
 def _rename_ending(draft: Draft, example: Example, media: MediaFile) -> dict[str, str]:
@@ -78,10 +79,11 @@ def plan_portable(draft: Draft, paths: Sequence[str]) -> None:
     for path in set(paths) - known:
         draft.refusals.append(Refusal(PORTABLE, path, "it belongs to no picture: rename it yourself"))
     moved: dict[str, str] = {}
-    for examples in groups.values():
-        with draft.refusing(PORTABLE, examples[0].path):
-            moved.update(_rename_root(draft, examples))
-    update_references(draft, PORTABLE, moved)
+    with draft.refusing(PORTABLE, ""), draft.together():
+        for examples in groups.values():
+            with draft.refusing(PORTABLE, examples[0].path):
+                moved.update(_rename_root(draft, examples))
+        update_references(draft, PORTABLE, moved)
 
 
 def _rename_root(draft: Draft, examples: Sequence[Example]) -> dict[str, str]:
@@ -146,7 +148,8 @@ def _rename(draft: Draft, fix: str, path: str, names: dict[str, str], words: str
     said = f": {words}" if words else ""
     main = names.get(path)
     if main is not None:
-        draft.note(fix, path, f"{before[path]} -> {main.rpartition('/')[2]}{with_them}{said}")
-    elif names:
-        draft.note(fix, path, f"renamed: {', '.join(f'{before[o]} -> {n}' for o, n in names.items())}")
+        draft.note(fix, before[path], f"-> {main.rpartition('/')[2]}{with_them}{said}")
+    else:
+        for old, new in names.items():
+            draft.note(fix, before[old], f"-> {new.rpartition('/')[2]}")
     return {before[old]: new for old, new in names.items()}

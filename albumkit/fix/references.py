@@ -24,22 +24,26 @@ def update_references(draft: Draft, fix: str, moved: Mapping[str, str]) -> None:
 
     Args:
         moved: Old path -> new path, both as the album sees them.
+
+    Raises:
+        Cannot: a file that names one of them cannot be edited.
     """
     if not moved:
         return
     for path, entry in draft.album.entries.items():
         _, stem, ending = split_name(path)
         if is_metadata(stem, ending) and entry.size <= _LARGEST and not entry.problem and not entry.lfs:
-            with draft.refusing(fix, path):
-                _update_metadata(draft, fix, path, moved)
-    if draft.is_there(CONFIG_NAME):
-        with draft.refusing(fix, CONFIG_NAME):
             try:
-                before, after = draft.edit_config(lambda text: _updated_globs(draft, text, moved))
-            except NotEditable as error:
-                raise Cannot(f"it names renamed files: {error}") from error
-            if before != after:
-                draft.note(fix, CONFIG_NAME, "follows the new names", *changed_lines(before, after))
+                _update_metadata(draft, fix, path, moved)
+            except Cannot as error:
+                raise Cannot(f"{path} names the files, and {error}") from error
+    if draft.is_there(CONFIG_NAME):
+        try:
+            before, after = draft.edit_config(lambda text: _updated_globs(draft, text, moved))
+        except (NotEditable, Cannot) as error:
+            raise Cannot(f"{CONFIG_NAME} names the files, and {error}") from error
+        if before != after:
+            draft.note(fix, CONFIG_NAME, "follows the new names", *changed_lines(before, after))
 
 
 def _update_metadata(draft: Draft, fix: str, path: str, moved: Mapping[str, str]) -> None:
@@ -71,7 +75,7 @@ def _update_metadata(draft: Draft, fix: str, path: str, moved: Mapping[str, str]
     if ending == "jsonl":
         new = edit_lines(body, line)
     elif ending == "csv":
-        new = edit_csv(body, lambda row: {**row, "file_name": follow(row.get("file_name", ""))})
+        new = edit_csv(body, lambda row: {k: follow(v) if k == "file_name" else v for k, v in row.items()})
     else:
         try:
             new = edit_json(body, lambda _, value: value, follow)

@@ -69,7 +69,7 @@ class Record:
 def perform(
     album: Path, workplace: Path, kind: str, note: Mapping[str, Any], changes: Sequence[Change]
 ) -> Record:
-    """Make all changes, or none. The album's lock must be held and nothing may be pending.
+    """Make all changes, or none. The album's lock must be held.
 
     Args:
         album: The album's folder, links resolved.
@@ -80,6 +80,8 @@ def perform(
     Raises:
         AlbumkitError: naming the file in the way; the album is as it was.
     """
+    if _go_back(album, workplace):  # somebody died since this change was planned
+        raise AlbumError("An interrupted fix was rolled back.", "Run the command again.")
     stage = Stage(_next_folder(workplace))
     try:
         entries = _stage(album, stage, changes)
