@@ -102,8 +102,10 @@ def perform(
         for folder in (stage.folder / "old", stage.folder / "new"):
             sync_folder(folder)
         (workplace / PENDING).rename(stage.folder / JOURNAL)  # the commit
-    except BaseException:
+    except BaseException as error:
         _go_back(album, workplace)
+        if isinstance(error, OSError):
+            raise _unchanged(workplace.as_posix(), error) from error
         raise
     sync_folder(stage.folder)
     sync_folder(workplace)
