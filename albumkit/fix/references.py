@@ -93,18 +93,21 @@ def _updated_globs(draft: Draft, text: str, moved: Mapping[str, str]) -> str:
     lists: dict[Place, list[str]] = {("album", "exclude"): album.get("exclude", [])}
     for number, ignore in enumerate(document.get("lint", {}).get("ignore", [])):
         lists["lint", "ignore", number, "paths"] = ignore.get("paths", [])
-    staying = [path for path in draft.album.entries if path not in moved]
+    staying = [now for now in map(draft.now, draft.album.entries) if now not in moved.values()]
     changed: dict[Place, str] = {}
     added: dict[Place, list[str]] = {}
     for place, patterns in lists.items():
         more: list[str] = []
+        now: list[str] = []
         for number, pattern in enumerate(patterns):
             new, extra = _updated_glob(pattern, moved, staying)
             if new != pattern:
                 changed[(*place, number)] = new
+            now.append(new)
             more += extra
-        if more := [path for path in dict.fromkeys(more) if not Excluder(patterns)(path)]:
-            added[place] = more
+        covered = Excluder(now)
+        if items := [escaped(path) for path in dict.fromkeys(more) if not covered(path)]:
+            added[place] = items
     if changed:
         text = edit_texts(text, lambda place, old: changed.get(place, old))
     for place, items in added.items():
@@ -128,7 +131,7 @@ def _updated_glob(pattern: str, moved: Mapping[str, str], staying: list[str]) ->
     same = {path for path in staying if matches(path)} == {path for path in staying if covers(path)}
     if same and all(map(covers, lost.values())):
         return candidate, []
-    return pattern, [escaped(new) for new in lost.values()]
+    return pattern, list(lost.values())
 
 
 def escaped(path: str) -> str:
