@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from albumkit.fix import (
     Refusal,
     Safety,
     check_select,
+    left_to_pack,
     make_plan,
     make_rename_plan,
     safety_of,
@@ -31,13 +32,17 @@ from albumkit.rule import load_rules
 from albumkit.settings import Settings, resolve
 from albumkit.workflows import Progress, image_libraries, tracked_albums
 
+#: An album, what would be done to it, and what is left to pack.
+_Drafted = tuple[OpenAlbum, Plan, Mapping[str, int]]
+
 
 @dataclass
 class AlbumFix:
     """What was, or would be, done to one album.
 
     ``record``: the change's name in the album's journal, "" where nothing was written. ``error``: why nothing
-    could be. ``left``: fixes that can still be undone (undo only).
+    could be. ``handled``: fix name -> how many files are left to pack, which mends them in the archive.
+    ``left``: fixes that can still be undone (undo only).
     """
 
     album: str
@@ -45,6 +50,7 @@ class AlbumFix:
     refusals: tuple[Refusal, ...] = ()
     record: str = ""
     error: AlbumkitError | None = None
+    handled: Mapping[str, int] = field(default_factory=dict)
     left: int = 0
 
 
@@ -98,10 +104,10 @@ def fix_paths(
     cache = cache or FactCache(libraries=image_libraries())
     report = FixReport("fix", apply, unsafe)
     safeties: tuple[Safety, ...] = ("safe", "unsafe") if unsafe or not apply else ("safe",)
-    rules = [rule for rule in load_rules() if rule.fix is not None and rule.fix["name"] in FIXES]
+    rules = [rule for rule in load_rules() if rule.fix is not None and _may(rule.fix["name"], safeties)]
     found = tracked_albums(paths) if tracked else [(path, None) for path in expand(paths)]
 
-    def draft(path: Path, files: frozenset[str] | None) -> tuple[OpenAlbum, Plan]:
+    def draft(path: Path, files: frozenset[str] | None) -> _Drafted:
         opened = _opened(path)
         judged = opened if files is None else open_album(path, tracked=files)
         settings = resolve(judged.config, guessed_kind=judged.guessed_kind, trainer=trainer)
@@ -112,7 +118,8 @@ def fix_paths(
             result = lint(judged, settings, measured, rules=rules)
         finally:
             measured.save()
-        return opened, make_plan(opened, settings, wanted_fixes(judged, result, chosen), safeties)
+        plan = make_plan(opened, settings, wanted_fixes(judged, result, chosen), safeties)
+        return opened, plan, {} if chosen else left_to_pack(result)
 
     for path, files in found:
         report.albums.append(_album(path, "apply", apply, functools.partial(draft, path, files)))
@@ -130,9 +137,9 @@ def rename_trigger(paths: Sequence[Path], new: str, *, apply: bool = False) -> F
     if not new or not new.isprintable():
         raise UsageError("trigger_phrase needs a word: --set trigger_phrase=NEW")
 
-    def draft(path: Path) -> tuple[OpenAlbum, Plan]:
+    def draft(path: Path) -> _Drafted:
         opened = _opened(path)
-        return opened, make_rename_plan(opened, _settings(opened), new)
+        return opened, make_rename_plan(opened, _settings(opened), new), {}
 
     albums = [_album(path, "set", apply, functools.partial(draft, path)) for path in expand(paths)]
     return FixReport("set", apply, albums=albums)
@@ -157,15 +164,15 @@ def undo_fixes(paths: Sequence[Path]) -> FixReport:
     return report
 
 
-def _album(path: Path, kind: str, apply: bool, draft: Callable[[], tuple[OpenAlbum, Plan]]) -> AlbumFix:
+def _album(path: Path, kind: str, apply: bool, draft: Callable[[], _Drafted]) -> AlbumFix:
     """Draft and write one album; what fails in one is no reason to leave the others.
 
     Files are drafted without the lock: every one of them is looked at again when it is written.
     """
     shown = path.as_posix()
     try:
-        opened, plan = draft()
-        done = AlbumFix(opened.display, plan.edits, plan.refusals)
+        opened, plan, handled = draft()
+        done = AlbumFix(opened.display, plan.edits, plan.refusals, handled=handled)
         if apply and plan.changes:
             note = {"fixes": list(dict.fromkeys(edit.fix for edit in plan.edits))}
             with locked(path) as workplace:
@@ -176,6 +183,11 @@ def _album(path: Path, kind: str, apply: bool, draft: Callable[[], tuple[OpenAlb
         raise
     except AlbumkitError as error:
         return AlbumFix(shown, error=error)
+
+
+def _may(name: str, safeties: Sequence[Safety]) -> bool:
+    """Whether a fix is wanted at all: rules of others need not be judged, and no picture decoded for them."""
+    return name in FIXES and FIXES[name].safety in safeties
 
 
 def _opened(path: Path) -> OpenAlbum:

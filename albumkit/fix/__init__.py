@@ -5,7 +5,15 @@
 """
 
 from albumkit.fix.draft import Edit, Refusal
-from albumkit.fix.plan import Plan, check_select, make_plan, make_rename_plan, safety_of, wanted_fixes
+from albumkit.fix.plan import (
+    Plan,
+    check_select,
+    left_to_pack,
+    make_plan,
+    make_rename_plan,
+    safety_of,
+    wanted_fixes,
+)
 from albumkit.fix.registry import FIXES, Fix, Safety
 from albumkit.fix.undo import Undone, undo, undoable
 
@@ -18,6 +26,7 @@ __all__ = [
     "Safety",
     "Undone",
     "check_select",
+    "left_to_pack",
     "make_plan",
     "make_rename_plan",
     "safety_of",

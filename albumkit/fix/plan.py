@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,12 @@ def wanted_fixes(opened: OpenAlbum, result: AlbumResult, select: Sequence[str] =
         if fix is not None and chosen and not _ignored(opened, handled.rule, handled.path):
             wanted.setdefault(fix["name"], []).append(handled.path)
     return wanted
+
+
+def left_to_pack(result: AlbumResult) -> dict[str, int]:
+    """Fix name -> in how many files pack will do it by itself, so that nothing was done here."""
+    fixes = [find_rule(handled.rule).fix for handled in result.handled]
+    return dict(Counter(fix["name"] for fix in fixes if fix is not None and fix["name"] in FIXES))
 
 
 def _ignored(opened: OpenAlbum, rule: str, path: str) -> bool:

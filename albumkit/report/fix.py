@@ -21,7 +21,8 @@ def fix_lines(report: FixReport, width: int = 80) -> list[Text]:
     lines: list[Text] = []
     quiet = 0
     for album in report.albums:
-        if album.edits or album.refusals or album.error:
+        alone = len(report.albums) == 1 and album.handled
+        if album.edits or album.refusals or album.error or alone:
             lines += [*_album_lines(report, album, width), Text()]
         else:
             quiet += 1
@@ -51,6 +52,10 @@ def _album_lines(report: FixReport, album: AlbumFix, width: int) -> list[Text]:
         lines += [Text(), Text("left as it is", "bold")]
         for refusal in album.refusals:
             lines += _refusal_lines(refusal, width)
+    if album.handled:
+        counts = ", ".join(f"{count} {fix}" for fix, count in album.handled.items())
+        lines += [Text(), Text("pack does these by itself; --select does them in your own files", "bold")]
+        lines += wrapped(counts, width, "  ")
     return lines
 
 
@@ -59,7 +64,8 @@ def _headline(report: FixReport, album: AlbumFix, chosen: Sequence[Edit]) -> str
     if report.what == "undo":
         return f"undone: {files}" if album.edits else "nothing undone"
     if not chosen:
-        return "nothing safe to do" if album.edits else "nothing that can be fixed"
+        nothing = "nothing that can be fixed" if album.refusals else "nothing to fix"
+        return "nothing safe to do" if album.edits else nothing
     if report.what == "set":
         return f"{'changed' if report.written else 'would change'} {files}"
     fixes = many(len({edit.fix for edit in chosen}), "fixes")
@@ -130,6 +136,7 @@ def fix_document(report: FixReport) -> dict[str, Any]:
                 "album": album.album,
                 "record": album.record or None,
                 "error": album.error.message if album.error else None,
+                "left_to_pack": dict(album.handled),
                 "edits": [_edit_document(report, edit) for edit in album.edits],
                 "refusals": [
                     {"fix": refusal.fix, "path": refusal.path, "reason": refusal.reason}
