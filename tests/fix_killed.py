@@ -3,8 +3,8 @@
 KIND is apply, set, undo, or open (which only puts right what is pending). Each album is changed in a process
 of its own, forked where the system can: starting Python two hundred times takes minutes. Moments are
 numbered: before and after every fsync, rename, link, removal, new folder and new file. At moment 0 nobody
-dies, and the number of moments is written beside the album; ``~0.02`` means SIGKILL from outside after so
-many seconds. Prints the exit codes, a line each; -9 (or 9) is a death.
+dies, and the number of moments and the seconds it took are written beside the album; ``~0.02`` means SIGKILL
+from outside after so many seconds. Prints the exit codes, a line each; -9 (or 9) is a death.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def makes_a_file(path: Any, mode: str = "r", *_: Any, **__: Any) -> bool:
 
 def change(kind: str, moment: int, album: Path) -> None:
     global deadline
-    deadline = moment
+    deadline, begun = moment, time.perf_counter()
     for name in ("fsync", "rename", "replace", "link", "unlink", "mkdir"):
         setattr(os, name, deadly(getattr(os, name)))
     real, builtins.open = open, deadly(open, makes_a_file)
@@ -67,7 +67,7 @@ def change(kind: str, moment: int, album: Path) -> None:
         open_album(album)
     builtins.open = real
     if not moment:
-        (album.parent / "moments").write_text(str(passed))
+        (album.parent / "moments").write_text(f"{passed} {time.perf_counter() - begun}")
 
 
 class Worker:

@@ -20,8 +20,6 @@ KINDS = ("apply", "set", "undo")
 #: Injected moments of each kind, and deaths by SIGKILL, in the default suite.
 POINTS, RANDOM = 15, 5
 DEAD = 9
-#: Seconds that a change of the small album takes at most, and that a random death may come within.
-WORK = 0.15
 
 
 def run(kind: str, jobs: Sequence[tuple[object, Path]]) -> list[int]:
@@ -50,7 +48,8 @@ class Case:
         self.before = files(self.album)
         done = self.copy(folder / "done")
         assert run(kind, [(0, done)]) == [0]
-        self.moments = int((done.parent / "moments").read_text())
+        moments, seconds = (done.parent / "moments").read_text().split()
+        self.moments, self.seconds = int(moments), float(seconds)
         self.after = files(done)
         assert self.before != self.after
 
@@ -93,7 +92,10 @@ def die_at_each(case: Case, tmp_path: Path, count: int) -> int:
 def die_at_random(case: Case, tmp_path: Path, count: int, seed: int) -> int:
     """SIGKILL from outside at random times of the work; gives the number of those who had not finished."""
     dice = random.Random(seed)
-    jobs = [(f"~{dice.random() * WORK:.4f}", case.copy(tmp_path / f"kill-{n}")) for n in range(count)]
+    jobs = [
+        (f"~{dice.random() * case.seconds:.4f}", case.copy(tmp_path / f"kill-{seed}-{n}"))
+        for n in range(count)
+    ]
     codes = run(case.kind, jobs)
     for _, album in jobs:
         case.is_right(album)
@@ -139,7 +141,10 @@ def test_two_hundred_kills(tmp_path):
     at_moments = at_random = 0
     for number, kind in enumerate(KINDS):
         case = Case(kind, tmp_path / kind)
-        at_moments += die_at_each(case, tmp_path / kind, min(50, case.moments))
-        at_random += die_at_random(case, tmp_path / kind, 30, seed=number)
+        at_moments += die_at_each(case, tmp_path / kind, 50)
+        for batch in range(10):  # those who had finished before their time do not count
+            at_random += die_at_random(case, tmp_path / kind, 20, seed=10 * number + batch)
+            if at_random >= 17 * (number + 1):
+                break
     print(f"died: {at_moments} at injected moments, {at_random} by SIGKILL; all albums before or after")
     assert at_moments + at_random >= 200

@@ -242,6 +242,14 @@ def test_an_ending_that_is_taken_is_told(tmp_path):
     assert not plan.changes
 
 
+def test_two_pictures_do_not_change_places(tmp_path):
+    """The order of the renames would matter."""
+    cat = put(tmp_path / "cat", {"a.png": jpeg(1), "a.jpg": picture("PNG", 2)})
+    plan = apply(cat, {"extension": ["a.png", "a.jpg"]})
+    assert [r.reason for r in plan.refusals] == ["a.png is already there", "a.jpg is already there"]
+    assert not plan.changes
+
+
 def test_ending_and_name_change_in_one_go_and_back(tmp_path):
     cat = put(
         tmp_path / "cat",

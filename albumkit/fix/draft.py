@@ -107,8 +107,9 @@ class Draft:
         return path in self._made or os.path.lexists(self.root / path)
 
     def is_free(self, path: str) -> bool:
-        """Whether no file has or will have this name, wherever the album is copied to: case does not count,
-        and a name that ``exclude`` matches would make the file vanish from the album.
+        """Whether no file has, had or will have this name, wherever the album is copied to: case does not
+        count, and a name that ``exclude`` matches would make the file vanish from the album. A name that a
+        rename sets free stays taken, so that the order of the renames never matters.
         """
         folder, _, name = path.rpartition("/")
         return same_name(name).casefold() not in self._listing(folder) and not self._excluded(path)
@@ -152,11 +153,9 @@ class Draft:
             if link := self._links_to().get(old):
                 raise Cannot(f"{link} is a link to {old}, and would lead nowhere")
         for old, new in names.items():
-            file = self._touch(old)
-            listing = self._listing(new.rpartition("/")[0])
-            listing.discard(same_name(file.path.rpartition("/")[2]).casefold())
-            listing.add(same_name(new.rpartition("/")[2]).casefold())
-            file.path = new
+            folder, _, name = new.rpartition("/")
+            self._listing(folder).add(same_name(name).casefold())
+            self._touch(old).path = new
 
     def _may_take(self, old: str, new: str) -> bool:
         """A file may always take a name that differs from its own in case alone."""
@@ -250,8 +249,7 @@ class Draft:
                 names = os.listdir(self.root / folder)
             except OSError as error:
                 raise Cannot(f"{folder or '.'} cannot be listed: {error.strerror or error}") from error
-            gone = {old for old, file in self._files.items() if file.path != old}
-            listing = {same_name(name).casefold() for name in names if join(folder, name) not in gone}
+            listing = {same_name(name).casefold() for name in names}
             new = [file.path for file in (*self._files.values(), *self._made.values())]
             listing |= {
                 same_name(p.rpartition("/")[2]).casefold() for p in new if p.rpartition("/")[0] == folder

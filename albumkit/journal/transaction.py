@@ -89,10 +89,8 @@ def perform(
         document = json.dumps({**journal, "changes": entries}, indent=1)
         write_whole(workplace / PENDING, document.encode())
     except BaseException:
-        if not _go_back(album, workplace):
-            shutil.rmtree(
-                stage.folder, ignore_errors=True
-            )  # links and copies of our own; nothing was touched
+        if not _go_back(album, workplace):  # nothing was touched; these are links and copies of our own
+            shutil.rmtree(stage.folder, ignore_errors=True)
         raise
     try:
         for index, change in enumerate(changes):
@@ -127,6 +125,8 @@ def history(album: Path) -> list[Record]:
     """Every change that was completed, the oldest first. Folders that hold no journal are passed over."""
     records = []
     for file in sorted((album / FOLDER / "undo").glob(f"*/{JOURNAL}")):
+        if file.parent.is_symlink() or (file.parent / "old").is_symlink():
+            continue  # a stranger's: "originals" from anywhere
         try:
             document = json.loads(file.read_bytes())
             entries = tuple(document["changes"])
