@@ -1,14 +1,13 @@
 """Turning a JPEG without decoding it: its blocks of coefficients change places, none of them changes.
 
-The work is done by libjpeg-turbo, through the package ``turbojpeg`` or the program ``jpegtran``. Neither is
-trusted: the turned picture is turned back and must then hold the very coefficients it began with, and it must
-look like the upright one.
+The work is done by ``jpegtran``, the program of libjpeg-turbo. It is not trusted: the turned picture is
+turned back and must then hold the very coefficients it began with, and it must look like the upright one. Why
+not a package: docs/decisions/0006-fixes-and-lossless-turns.md.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
 import io
 import shutil
 import subprocess
@@ -21,8 +20,7 @@ from albumkit.fix.exif import Exif, NotExif
 from albumkit.images import open_image, read_header
 from albumkit.pack.strip import Irregular, jpeg_segments
 
-#: EXIF orientation -> (the operation that makes the picture upright, the one that takes it back), in
-#: TurboJPEG's names.
+#: EXIF orientation -> (the operation that makes the picture upright, the one that takes it back).
 _OPERATIONS = {
     2: ("HFLIP", "HFLIP"),
     3: ("ROT180", "ROT180"),
@@ -55,6 +53,7 @@ _UPRIGHT = {
 #: photographs of qualities 50 to 95. One turned the wrong way is ten away, or so flat that nobody can tell.
 _MOST_DIFFERENCE = 2.0
 _SECONDS = 120
+_INSTALL = "install jpegtran (apt install libjpeg-turbo-progs, brew install jpeg-turbo)"
 #: (a JPEG, an operation, whether it is progressive) -> the turned JPEG without any metadata.
 Turner = Callable[[bytes, str, bool], bytes]
 
@@ -78,7 +77,7 @@ def make_upright(data: bytes) -> bytes:
         return data
     turn = find_turner()
     if turn is None:
-        raise Cannot('nothing to turn it with: pip install "albumkit[fix]", or install jpegtran')
+        raise Cannot(f"nothing to turn it with: {_INSTALL}; albumkit pack turns it")
     there, back = _OPERATIONS[header.orientation]
     try:
         metadata = _metadata(data)
@@ -100,25 +99,9 @@ def make_upright(data: bytes) -> bytes:
 
 @functools.cache
 def find_turner() -> Turner | None:
-    """What this machine can turn JPEGs with; the package first, which starts no process."""
-    try:
-        return functools.partial(_with_package, importlib.import_module("turbojpeg"))
-    except ImportError:
-        program = shutil.which("jpegtran")
-        return functools.partial(_with_program, program) if program else None
-
-
-def _with_package(turbojpeg: object, data: bytes, operation: str, progressive: bool) -> bytes:
-    transform = getattr(turbojpeg, "transform")  # noqa: B009 - the package has no types
-    chosen = getattr(getattr(turbojpeg, "OP"), operation)  # noqa: B009
-    try:
-        return bytes(
-            transform(data, op=chosen, perfect=True, copynone=True, optimize=True, progressive=progressive)
-        )
-    except RuntimeError as error:
-        if "perfect" in str(error).lower():
-            raise Imperfect from error
-        raise ValueError(str(error)) from error
+    """What this machine can turn JPEGs with, or None."""
+    program = shutil.which("jpegtran")
+    return functools.partial(_with_program, program) if program else None
 
 
 def _with_program(program: str, data: bytes, operation: str, progressive: bool) -> bytes:
