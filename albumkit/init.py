@@ -17,9 +17,10 @@ from albumkit.album import Album, find_albums, read_album
 from albumkit.album.find import CONFIG_NAME
 from albumkit.atomic import write_whole
 from albumkit.errors import AlbumError, AlbumkitError, UsageError
-from albumkit.opening import guess_kind
+from albumkit.opening import guess_kind, recover_album
 from albumkit.propose import Proposal, propose_class_phrase, propose_kind, propose_trigger
 from albumkit.settings import DEFAULT_TRAINERS
+from albumkit.tomledit import toml_value
 from albumkit.trainers import Knob, Trainer, load_trainer
 
 RUNTIME_WORDS = {"comfy": "ComfyUI", "fal": "fal", "diffusers": "diffusers"}
@@ -107,6 +108,7 @@ def survey(path: Path) -> Survey:
     Raises:
         AlbumError: it holds no pictures and no clips, or cannot be read.
     """
+    recover_album(path)
     album = read_album(path)
     if not album.examples:
         raise AlbumError(
@@ -206,51 +208,10 @@ def save(path: Path, text: str) -> tuple[Path, Path | None]:
     return file, backup
 
 
-def toml_value(value: Any) -> str:
-    """A value as album.toml writes it: text in quotes, true, 5e-5, ["a", "b"], { key = 1 }."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _toml_text(value)
-    if isinstance(value, float):
-        return repr(value).replace("e-0", "e-")
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(toml_value, value))}]"
-    if isinstance(value, dict):
-        pairs = ", ".join(f"{_toml_key(key)} = {toml_value(item)}" for key, item in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    return str(value)
-
-
 def quoted(name: str) -> str:
     """A path as a shell takes it in one piece."""
     safe = all(c.isalnum() or c in "_-./:\\~+@,=" for c in name)
     return name if safe and name else f'"{name}"'
-
-
-def _toml_text(text: str) -> str:
-    """A TOML basic string. What cannot be seen is escaped, so that one text stays on one line."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        shown = text.encode("utf-8", "backslashreplace").decode()
-        raise UsageError(f"{shown}: that is not UTF-8 text.", "Use a terminal set to UTF-8.") from error
-    short = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    out = []
-    for char in text:
-        code = ord(char)
-        if char in short:
-            out.append(short[char])
-        elif char.isprintable():
-            out.append(char)
-        else:
-            out.append(f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}")
-    return f'"{"".join(out)}"'
-
-
-def _toml_key(key: str) -> str:
-    bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
-    return key if bare else _toml_text(key)
 
 
 def _line(key: str, value: Any, comment: str, *, off: bool = False) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -13,7 +14,11 @@ from albumkit.album.find import CONFIG_NAME
 from albumkit.album.names import Excluder
 from albumkit.config import Config, load_config, parse_config
 from albumkit.errors import ConfigError
+from albumkit.journal import recover
 
+#: Without a handler of the caller's, Python prints warnings to stderr: a person hears of a recovery whatever
+#: the command, and machine formats on stdout stay whole.
+_log = logging.getLogger(__name__)
 #: An album.toml inside a zip is data from elsewhere; nobody writes one longer than this.
 _LARGEST_CONFIG = 1 << 20
 
@@ -49,6 +54,9 @@ class OpenAlbum:
 def open_album(path: Path, *, tracked: frozenset[str] | None = None) -> OpenAlbum:
     """Read album.toml, if there is one, and then the album as it says (exclude, kind).
 
+    A change that a killed process left half done is rolled back first, and said so on stderr: nobody may
+    judge, pack or change an album that is neither as it was nor as it should be.
+
     Args:
         path: The folder or zip. In a zip album.toml lies at its top or in its single top folder.
         tracked: Only these paths exist (the files in git's index); an untracked album.toml does not.
@@ -58,6 +66,7 @@ def open_album(path: Path, *, tracked: frozenset[str] | None = None) -> OpenAlbu
         AlbumError: the album cannot be read.
     """
     if path.is_dir():
+        recover_album(path)
         config, exclude = _of_folder(path, tracked)
     elif path.is_file():
         config, exclude = _of_zip(path)
@@ -98,6 +107,16 @@ def check_version(config: Config) -> None:
             f'pip install "albumkit{wanted}"',
             place.line,
         )
+
+
+def recover_album(path: Path) -> None:
+    """Roll back what a killed process left half done in a folder, and say so.
+
+    Raises:
+        AlbumError: it waits to be rolled back and cannot be.
+    """
+    if done := recover(path):
+        _log.warning("%s", done)
 
 
 def guess_kind(album: Album) -> str:

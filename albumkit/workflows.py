@@ -228,3 +228,8 @@ def image_libraries() -> str:
     from importlib.metadata import version
 
     return f"pillow {version('pillow')} pi-heif {version('pi-heif')}"
+
+
+def tracked_albums(paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]:
+    """The albums in git's index below the paths, each with its tracked files; errors as ``lint_paths``."""
+    return Index().albums(paths)

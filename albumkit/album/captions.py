@@ -140,7 +140,7 @@ def _add_row(
         return
     for column in TEXT_COLUMNS:
         if isinstance(text := row.get(column), str):
-            found.setdefault(_album_path(folder, name), CaptionSource(path, kind, _whole(text), line))
+            found.setdefault(album_path(folder, name), CaptionSource(path, kind, _whole(text), line))
             return
 
 
@@ -155,11 +155,11 @@ def _from_kohya(path: str, folder: str, text: str) -> dict[str, CaptionSource]:
             continue
         words = [value[k] for k in ("caption", "tags") if isinstance(value.get(k), str) and value[k]]
         if words:
-            found[_album_path(folder, key)] = CaptionSource(path, "kohya", _whole(", ".join(words)))
+            found[album_path(folder, key)] = CaptionSource(path, "kohya", _whole(", ".join(words)))
     return found
 
 
-def _album_path(folder: str, name: str) -> str:
+def album_path(folder: str, name: str) -> str:
     """A picture as metadata names it: beside it, in a folder below, or by a path of another machine."""
     name = name.replace("\\", "/")
     if name.startswith("/") or name[1:2] == ":":

@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Explain a rule, or what a trainer's error text means.",
     "trainers": "List the trainers, or explain the knobs of one.",
     "config": "Show every setting of an album and where it comes from.",
+    "fix": "Mend what lint found: preview, apply, undo.",
     "pack": "Write the archive that the trainer receives.",
     "doctor": "Show what this machine has, and which rules cannot run on it.",
 }

@@ -49,14 +49,17 @@ _JPEG_NAMES = {
 }
 
 
-def strip_jpeg(data: bytes) -> tuple[bytes, list[str]]:
-    """Keeps tables, frames, scans, JFIF's APP0 (without its thumbnail) and Adobe's APP14, up to EOI.
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """(marker, start, start of its body, end) of everything behind SOI up to EOI, the last one.
 
-    Adobe's segment says how the colours are stored, so a decoder would draw others without it.
+    A scan ends where its entropy-coded data ends; its body is its header with that data.
+
+    Raises:
+        Irregular: it is not built as the standard says. IndexError, struct.error: it ends too early.
     """
     if data[:2] != b"\xff\xd8":
         raise Irregular("no start of image")
-    kept, dropped, at = [data[:2]], list[str](), 2
+    at = 2
     while True:
         start = at
         if data[at] != 0xFF:
@@ -65,31 +68,41 @@ def strip_jpeg(data: bytes) -> tuple[bytes, list[str]]:
             at += 1
         marker = data[at]
         at += 1
+        body = at
         if marker == _EOI:
-            kept.append(data[start:at])
-            if at < len(data):
-                dropped.append("trailing data")
-            return b"".join(kept), dropped
+            yield marker, start, at, at
+            return
         if marker not in _ALONE:
             (length,) = struct.unpack_from(">H", data, at)
-            body = data[at + 2 : at + length]
-            at += length
+            body, at = at + 2, at + length
             if length < 2 or at > len(data):
                 raise Irregular("a segment is longer than the file")
-            name = _jpeg_metadata(marker, body)
-            if name:
-                dropped.append(name)
-                continue
-            if marker == _APP0 and body[12:14] != b"\0\0":
-                dropped.append("thumbnail")
-                kept.append(b"\xff\xe0\x00\x10" + body[:12] + b"\0\0")
-                continue
         if marker == _SOS:
             found = _MARKER.search(data, at)
             if found is None:
                 raise Irregular("no end of image")
             at = found.start()
-        kept.append(data[start:at])
+        yield marker, start, body, at
+
+
+def strip_jpeg(data: bytes) -> tuple[bytes, list[str]]:
+    """Keeps tables, frames, scans, JFIF's APP0 (without its thumbnail) and Adobe's APP14, up to EOI.
+
+    Adobe's segment says how the colours are stored, so a decoder would draw others without it.
+    """
+    kept, dropped, end = [data[:2]], list[str](), 2
+    for marker, start, at, end in jpeg_segments(data):
+        body = data[at:end]
+        if name := _jpeg_metadata(marker, body):
+            dropped.append(name)
+        elif marker == _APP0 and body[12:14] != b"\0\0":
+            dropped.append("thumbnail")
+            kept.append(b"\xff\xe0\x00\x10" + body[:12] + b"\0\0")
+        else:
+            kept.append(data[start:end])
+    if end < len(data):
+        dropped.append("trailing data")
+    return b"".join(kept), dropped
 
 
 def _jpeg_metadata(marker: int, body: bytes) -> str:

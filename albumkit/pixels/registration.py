@@ -77,8 +77,8 @@ def _reduced(stream: BinaryIO) -> tuple[Image.Image, tuple[int, int]]:
         raise ValueError(header.error or "not a picture that can be read")
     stored = open_image(io.BytesIO(data))
     if header.format == "JPEG":  # in colour: what is taught may be one
-        by = reduction(header)
-        stored.draft(None, (max(1, header.width // by), max(1, header.height // by)))
+        part = reduction(header)
+        stored.draft(None, (max(1, header.width // part), max(1, header.height // part)))
     stored.load()
     working = Picture(data, header, stored).working.convert("RGB")
     image = upright(working, header.format, header.orientation)

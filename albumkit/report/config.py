@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from albumkit import __version__
 from albumkit.config import Origin
 from albumkit.errors import nearest
-from albumkit.init import quoted, toml_value
+from albumkit.init import quoted
 from albumkit.opening import OpenAlbum
 from albumkit.settings import Settings, Value
+from albumkit.tomledit import toml_value
 from albumkit.trainers import all_knob_names
 
 if TYPE_CHECKING:
