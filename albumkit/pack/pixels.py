@@ -6,10 +6,10 @@ import io
 
 from PIL import Image, ImageCms, ImageFile
 
-from albumkit.images import decode_error, open_image, read_header, reason_of
-from albumkit.pack.colour import to_srgb
+from albumkit.colour import to_srgb
+from albumkit.images import TURNED_BY_PLUGIN, decode_error, open_image, read_header, reason_of
 from albumkit.pack.model import Change, Unpackable
-from albumkit.pack.recipe import TURNED_BY_PLUGIN, Recipe
+from albumkit.pack.recipe import Recipe
 from albumkit.pack.strip import Irregular, strip_metadata
 
 #: JPEG quality of encoded pictures, without colour subsampling.
