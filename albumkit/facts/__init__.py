@@ -3,7 +3,7 @@
 Importing this package registers every fact. ``registry.Table`` measures, column by column.
 """
 
-from albumkit.facts import album, caption, clip, example, pair, settings  # noqa: F401 - they register themselves
+from albumkit.facts import album, caption, clip, example, form, likeness, pair, settings  # noqa: F401 - they register themselves
 from albumkit.facts.cache import FactCache
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import (
