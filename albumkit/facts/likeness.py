@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 from albumkit.album import Album, MediaFile
@@ -9,13 +10,14 @@ from albumkit.facts import example as _example  # noqa: F401 - registered first
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 
-#: Path -> likeness in percent to the most alike sharper pictures, and those, the sharpest first.
+#: Path -> likeness in percent to the most alike pictures that are at least as sharp, and those, the sharpest
+#: first.
 Alikes: TypeAlias = dict[str, tuple[int, tuple[str, ...]]]
 
 
 @fact("album", cost="pixels")
 def look_alikes(album: Album, measured: Measured, same_content: dict[str, tuple[str, ...]]) -> Alikes:
-    """Path of a target -> how alike its most alike sharper picture is, and which it is.
+    """Path of a target -> how alike its most alike picture of at least its sharpness is, and which it is.
 
     Left out: start and reference images (a pair is alike on purpose), all but the first of files with equal
     bytes (another fault), pictures without shapes, and those that cannot be measured here.
@@ -39,8 +41,8 @@ def look_alikes(album: Album, measured: Measured, same_content: dict[str, tuple[
     from albumkit.pixels.likeness import most_alike
 
     known.sort()
-    paths = [path for _, _, path, _ in known]
-    alikes = most_alike([thumbnail for _, _, _, thumbnail in known])
+    paths = [path for *_, path, _ in known]
+    alikes = most_alike([thumbnail for *_, thumbnail in known])
     return {
         path: (alike.likeness, tuple(paths[i] for i in alike.others))
         for path, alike in zip(paths, alikes, strict=True)
@@ -49,7 +51,7 @@ def look_alikes(album: Album, measured: Measured, same_content: dict[str, tuple[
 
 @fact("example", cost="pixels")
 def alike(media: MediaFile, decode_error: str, look_alikes: Alikes) -> tuple[str, ...]:
-    """The sharper pictures that this one is most like, the sharpest first."""
+    """The pictures of at least its sharpness that this one is most like, the sharpest first."""
     if decode_error or media.path not in look_alikes:
         raise NotApplicable("not compared")
     return look_alikes[media.path][1]
@@ -57,7 +59,7 @@ def alike(media: MediaFile, decode_error: str, look_alikes: Alikes) -> tuple[str
 
 @fact("example", cost="pixels")
 def likeness(media: MediaFile, alike: tuple[str, ...], look_alikes: Alikes) -> int:
-    """Percent of likeness to the most alike sharper picture; 0 where none is like it."""
+    """Percent of likeness to the most alike of them; 0 where none is like it."""
     return look_alikes[media.path][0] if alike else 0
 
 
@@ -65,3 +67,11 @@ def likeness(media: MediaFile, alike: tuple[str, ...], look_alikes: Alikes) -> i
 def alike_sharpest(alike: tuple[str, ...]) -> str:
     """The sharpest of them; empty where no picture is like this one."""
     return alike[0] if alike else ""
+
+
+def _order(detail: float, pixels: int, media: MediaFile) -> tuple[int, int, int]:
+    """The sharper first. A quarter more detail is hardly seen, and may come from an encoder or from how far
+    a large file was reduced: then the larger picture, then the larger file, which was compressed less.
+    """
+    size = media.entry.lfs.size if media.entry.lfs else media.entry.size
+    return -round(math.log(max(detail, 1e-3)) / math.log(1.25)), -pixels, -size

@@ -41,7 +41,7 @@ def borders(picture: Picture) -> dict[str, Any]:
 
 def _pair(grey: Grey) -> tuple[int, int, float]:
     """Lines of the bars at both ends of the first axis, and their tone; (0, 0, -1) without a pair."""
-    if min(grey.shape) < 16:
+    if min(grey.shape) < 16 or max(grey[0].std(), grey[-1].std()) > _FLAT:
         return 0, 0, -1.0
     means, spread = grey.mean(axis=1), grey.std(axis=1)
     first, last = _thickness(means, spread), _thickness(means[::-1], spread[::-1])
