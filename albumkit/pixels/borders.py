@@ -16,7 +16,7 @@ _SAME_TONE = 6.0
 #: A bar ends along a straight line: within the next few lines (a JPEG block smears the edge over 8 pixels of
 #: the file) this share of the pixels differs from the bar's tone by ``_DIFFERS``. A dark sky or a white
 #: studio ground ends along a mountain or a shoe instead.
-_STRAIGHT, _DIFFERS, _SMEARED = 0.6, 12, 4
+_STRAIGHT, _DIFFERS, _SMEARED = 0.6, 12, 9
 
 
 def borders(picture: Picture) -> dict[str, Any]:
