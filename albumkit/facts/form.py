@@ -79,15 +79,23 @@ def foreign_profile(good_header: Header) -> str:
     return (good_header.profile_name or _NAMELESS) if good_header.profile == "convert" else ""
 
 
-@fact("example", cost="pixels")
-def hidden_percent(
-    decode_error: str, good_header: Header, media: MediaFile, measured: Measured, trainer: Trainer
-) -> float:
-    """Percent of the area that looks different when transparency is dropped instead of laid on white."""
-    if decode_error or not good_header.has_alpha:
-        raise NotApplicable("without transparency, or not decoded")
+@fact("example", cost="header")
+def transparency_lost(good_header: Header, trainer: Trainer) -> bool:
+    """True for a picture with transparency: nearly every trainer drops it. The others are left out, so that
+    nobody asks for their pixels.
+    """
+    if not good_header.has_alpha:
+        raise NotApplicable("without transparency")
     if trainer.archive.layout == "layered":
         raise NotApplicable("transparency is what this trainer learns")
+    return True
+
+
+@fact("example", cost="pixels")
+def hidden_percent(transparency_lost: bool, decode_error: str, media: MediaFile, measured: Measured) -> float:
+    """Percent of the area that looks different when transparency is dropped instead of laid on white."""
+    if decode_error or not transparency_lost:
+        raise NotApplicable("not decoded")
     return float(_measured(media, measured, "hidden_percent"))
 
 

@@ -30,19 +30,19 @@ def look_alikes(album: Album, measured: Measured, same_content: dict[str, tuple[
         if (twins := same_content.get(media.path)) and twins[0] < media.path:
             continue
         try:
-            if not measured.header(media).error and (found := measured.pixels(media)).get("thumbnail"):
-                known.append(
-                    (-found["detail"], -measured.header(media).pixels, media.path, found["thumbnail"])
-                )
+            header = measured.header(media)
+            found = {} if header.error or not header.width else measured.pixels(media)
         except Unmeasured:
             continue
+        if thumbnail := found.get("thumbnail"):
+            known.append((-_worth(found["detail"], header.pixels, media), media.path, thumbnail))
     if not known:
         return {}
     from albumkit.pixels.likeness import most_alike
 
     known.sort()
-    paths = [path for *_, path, _ in known]
-    alikes = most_alike([thumbnail for *_, thumbnail in known])
+    paths = [path for _, path, _ in known]
+    alikes = most_alike([thumbnail for _, _, thumbnail in known])
     return {
         path: (alike.likeness, tuple(paths[i] for i in alike.others))
         for path, alike in zip(paths, alikes, strict=True)
@@ -69,9 +69,12 @@ def alike_sharpest(alike: tuple[str, ...]) -> str:
     return alike[0] if alike else ""
 
 
-def _order(detail: float, pixels: int, media: MediaFile) -> tuple[int, int, int]:
-    """The sharper first. A quarter more detail is hardly seen, and may come from an encoder or from how far
-    a large file was reduced: then the larger picture, then the larger file, which was compressed less.
+def _worth(detail: float, pixels: int, media: MediaFile) -> float:
+    """What decides which of two pictures of one thing stays: detail, and where that is about the same (it
+    varies by a tenth with the encoder) size and compression. Ten times the pixels, or ten times the bytes,
+    count like a quarter more detail.
     """
     size = media.entry.lfs.size if media.entry.lfs else media.entry.size
-    return -round(math.log(max(detail, 1e-3)) / math.log(1.25)), -pixels, -size
+    return round(
+        math.log(max(detail, 1e-3)) + 0.1 * math.log(max(pixels, 1)) + 0.1 * math.log(max(size, 1)), 4
+    )

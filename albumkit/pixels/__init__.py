@@ -10,15 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from albumkit.images import Header, reason_of
-from albumkit.pixels.alpha import alpha
-from albumkit.pixels.borders import borders
-from albumkit.pixels.likeness import likeness
+from albumkit.pixels.alpha import hidden_colours
+from albumkit.pixels.borders import bars_at_edges
+from albumkit.pixels.likeness import thumbnail_and_detail
 from albumkit.pixels.picture import Picture, reduction
 
 __all__ = ["MEASURES", "Picture", "examine", "reduction"]
 
 #: Each takes a picture and returns plain JSON values by name; one module a kind of measurement.
-MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = (alpha, borders, likeness)
+MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = (
+    hidden_colours,
+    bars_at_edges,
+    thumbnail_and_detail,
+)
 
 
 def examine(data: bytes, header: Header) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from albumkit.pixels.picture import SMALL_SIDE, Picture
 _SEEN = 16
 
 
-def alpha(picture: Picture) -> dict[str, Any]:
+def hidden_colours(picture: Picture) -> dict[str, Any]:
     """``hidden_percent``: how much of the picture's area looks different when a loader drops transparency
     (``convert("RGB")``) instead of laying the picture on white. 0.0 for a picture without transparency.
     """

@@ -19,7 +19,7 @@ _SAME_TONE = 6.0
 _STRAIGHT, _DIFFERS, _SMEARED = 0.6, 12, 9
 
 
-def borders(picture: Picture) -> dict[str, Any]:
+def bars_at_edges(picture: Picture) -> dict[str, Any]:
     """``bars``: how thick the bars at top, right, bottom and left are, in percent of the picture's height or
     width as stored; 0.0 where there is none. Only bars of one tone on opposite sides count, and only
     strips that end along a straight line. ``bar_level``: their tone, 0 black to 255 white; -1 without bars.

@@ -59,7 +59,7 @@ class Alike:
     others: tuple[int, ...]
 
 
-def likeness(picture: Picture) -> dict[str, Any]:
+def thumbnail_and_detail(picture: Picture) -> dict[str, Any]:
     """``thumbnail``: the upright picture in grey, ``SIDE`` x ``SIDE`` bytes in base64; "" where it has no
     shapes. ``detail``: how much brightness goes up and down along a line across the picture, in units of its
     contrast: of two shots of the same thing the sharper has more of it.
@@ -91,7 +91,7 @@ def most_alike(thumbnails: Sequence[str]) -> list[Alike]:
     Where several are about equally alike, all are named, in their order. ``Alike(0, ())`` where none is.
 
     Args:
-        thumbnails: As :func:`likeness` returns them, none empty; the preferred picture first.
+        thumbnails: As :func:`thumbnail_and_detail` returns them, none empty; the preferred picture first.
     """
     count = len(thumbnails)
     if count < 2:
