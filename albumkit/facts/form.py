@@ -154,7 +154,7 @@ def aspect_ratio(good_header: Header) -> float:
 
 
 @fact("example")
-def crop_shape(settings: Settings, trainer: Trainer) -> str:
+def crop_shape(settings: Settings) -> str:
     """The shape, such as 16:9, that every picture is cropped to; a square where the trainer does not say how
     it crops (see ``crop_assumed``).
     """
@@ -171,7 +171,8 @@ def crop_shape(settings: Settings, trainer: Trainer) -> str:
 @fact("example")
 def crop_assumed(settings: Settings) -> str:
     """Words for a crop that no source states, else nothing."""
-    return " (assumed: this trainer does not say how it crops)" if _crop_unstated(settings) else ""
+    stated = settings.value("aspect_ratio") is not None
+    return "" if stated else " (assumed: this trainer does not say how it crops)"
 
 
 @fact("example", cost="header")
@@ -236,10 +237,6 @@ def unseen_cut(media: MediaFile, crop_masks: dict[str, Entry], crop_keeps: tuple
 def cut_away(subject_cut: int, unseen_cut: int) -> str:
     """What the crop takes, in words."""
     return f"{subject_cut} % of the subject" if subject_cut else f"{unseen_cut} % of the picture"
-
-
-def _crop_unstated(settings: Settings) -> bool:
-    return settings.value("aspect_ratio") is None
 
 
 def _upright(header: Header) -> tuple[int, int]:

@@ -20,7 +20,8 @@ def look_alikes(album: Album, measured: Measured, same_content: dict[str, tuple[
     """Path of a target -> how alike its most alike picture of at least its sharpness is, and which it is.
 
     Left out: start and reference images (a pair is alike on purpose), all but the first of files with equal
-    bytes (another fault), pictures without shapes, and those that cannot be measured here.
+    bytes (another fault), pictures without shapes, and those that cannot be measured here. Colours do not
+    count: a picture and its grey copy are alike.
     """
     known = []
     for example in album.examples:

@@ -30,8 +30,8 @@ _CELLS, _CELLS_OF_PART = 12, 3
 #: Farther than this (of the side) no copy is moved; scaled and sheared by no more.
 _FARTHEST, _SCALES, _SHEAR = 0.15, (0.75, 1.3), 0.15
 #: Before all that, thumbnails are halved and laid onto each other in so many steps; what then differs as a
-#: whole by more than this share of the contrast is looked at no further: of 100 pairs that are
-#: found, one is lost by it.
+#: whole by more than this share of the contrast is looked at no further: of 100 pairs that are found, one is
+#: lost by it.
 _ROUGH_STEPS, _HOPELESS = ((1, 4),), 0.45
 #: At least this share of the picture must lie on the other for a comparison.
 _OVERLAP = 0.55
