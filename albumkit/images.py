@@ -15,10 +15,36 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from albumkit.colour import SRGB, judge_profile
+
 #: Formats that start programs, are vector graphics or containers of neither pictures nor pixels.
 _NEVER = frozenset({"EPS", "PDF", "WMF", "EMF", "MPEG", "HDF5", "GRIB", "BUFR", "FPX", "MIC"})
 #: Formats as people call them, where Pillow's name is not that.
 FORMAT_NAMES = {"HEIF": "HEIC", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+#: Plugins that turn the pixels themselves while they decode, and tell the turned size (seen with Pillow 13.0
+#: and pi-heif 1.4).
+TURNED_BY_PLUGIN = frozenset({"TIFF", "HEIF"})
+#: Endings that people give to a format. An ending that is missing here is not held against a file: many
+#: programs write rare ones.
+_ENDINGS = {
+    "JPEG": "jpg jpeg jpe jfif mpo",
+    "PNG": "png apng",
+    "WEBP": "webp",
+    "AVIF": "avif avifs heif hif",
+    "TIFF": "tif tiff",
+    "BMP": "bmp dib",
+    "GIF": "gif",
+    "HEIF": "heic heif hif",
+    "JPEG2000": "jp2 j2k j2c jpc jpf jpx",
+}
+_FORMATS = {
+    ending: tuple(name for name, endings in _ENDINGS.items() if ending in endings.split())
+    for endings in _ENDINGS.values()
+    for ending in endings.split()
+}
+#: Formats that hold several pictures one after the other. A phone's MPO is one picture with by-products.
+_SEVERAL = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF"})
+_TIFF_BITS = 258
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _BOMB_PIXELS = re.compile(r"\((\d+) pixels\)")
 _ORIENTATION = ExifTags.Base.Orientation.value
@@ -71,6 +97,15 @@ class Header:
     #: A JPEG in several passes: all of its coefficients lie in memory at once, however small it is decoded.
     progressive: bool = False
     pixels: int = 0
+    #: Bits a channel, as stored: 8, 16 and 32 mostly, 10 and 12 in HEIC.
+    bits: int = 8
+    #: Pictures in an animation or pages of a TIFF.
+    frames: int = 1
+    has_alpha: bool = False
+    #: What the embedded profile means for these pixels (see :mod:`albumkit.colour`): srgb, convert or broken.
+    profile: str = SRGB.verdict
+    #: The profile by the name that its maker gave it; empty without one.
+    profile_name: str = ""
     #: Checksum of a few kilobytes from the middle of the file: files that differ in it differ.
     probe: int = 0
     error: str = ""
@@ -147,7 +182,7 @@ def read_header(stream: BinaryIO) -> Header:
     """
     try:
         with open_image(stream) as image:
-            return header_of(image)
+            return header_of(image, stream)
     except Image.DecompressionBombError as error:
         match = _BOMB_PIXELS.search(str(error))
         return Header(pixels=int(match[1]) if match else 0, error="" if match else str(error))
@@ -158,10 +193,12 @@ def read_header(stream: BinaryIO) -> Header:
         return Header(error=(_begun(stream) if vague else "") or reason_of(error))
 
 
-def header_of(image: Image.Image) -> Header:
-    """What an opened picture says of itself, before it is decoded."""
+def header_of(image: Image.Image, stream: BinaryIO) -> Header:
+    """What an opened picture, and the stream that it was opened from, say before it is decoded."""
     orientation, located = _exif_facts(image)
     width, height = image.size
+    icc = image.info.get("icc_profile")
+    profile = judge_profile(icc, image.mode) if icc and isinstance(icc, bytes) else SRGB
     return Header(
         format=format_of(image),
         width=width,
@@ -171,6 +208,11 @@ def header_of(image: Image.Image) -> Header:
         has_location=located,
         progressive=bool(image.info.get("progressive")),
         pixels=width * height,
+        bits=_bits(image, stream),
+        has_alpha=image.has_transparency_data,
+        profile=profile.verdict,
+        profile_name=profile.name,
+        frames=_frames(image),  # last: to count, some plugins leave the first one
     )
 
 
@@ -213,6 +255,39 @@ def _exif_facts(image: Image.Image) -> tuple[int, bool]:
         return 1, False
     located = located or (b"GPSLatitude" in xmp if isinstance(xmp, bytes) else "GPSLatitude" in str(xmp))
     return (orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1), located
+
+
+def _bits(image: Image.Image, stream: BinaryIO) -> int:
+    """Bits a channel as stored. Pillow's mode does not tell: it opens a PNG of 3 x 16 bits as RGB."""
+    if image.format == "PNG":
+        place = stream.tell()
+        stream.seek(24)  # IHDR: length, type, width and height come before it
+        depth = stream.read(1)
+        stream.seek(place)
+        return max(8, depth[0]) if depth else 8
+    known = image.info.get("bit_depth")  # pi-heif
+    if image.format == "TIFF":
+        tag = getattr(image, "tag_v2", {}).get(_TIFF_BITS, 8)
+        known = max(tag) if isinstance(tag, tuple) and tag else tag
+    if isinstance(known, int):
+        return max(8, known)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return 16
+    return 32 if image.mode in ("I", "F") else 8
+
+
+def _frames(image: Image.Image) -> int:
+    if image.format not in _SEVERAL:
+        return 1
+    try:
+        return max(1, int(getattr(image, "n_frames", 1)))
+    except Exception:  # a broken second page is no reason to lose the first
+        return 1
+
+
+def formats_of_ending(ending: str) -> tuple[str, ...]:
+    """Pillow's names of the formats that go by this lower-case ending; empty for a rare one."""
+    return _FORMATS.get(ending, ())
 
 
 def decode_error(stream: BinaryIO, reduce_jpeg: bool = True) -> str:

@@ -107,7 +107,11 @@ def test_wrong_endings_are_judged_by_content(tmp_path):
     (tmp_path / "c.png").write_text("not a picture", encoding="utf-8")
     result = check(tmp_path)
     assert set(complaints(result)) == {"c.png"}
-    assert {(h.path, h.words) for h in result.handled} == {("b.png", "TIFF converted")}
+    assert {(h.path, h.words) for h in result.handled} == {
+        ("a.jpg", "PNG under a wrong ending renamed"),
+        ("b.png", "TIFF converted"),
+        ("b.png", "TIFF under a wrong ending renamed"),
+    }
 
 
 def test_plain_pillow_and_lint_agree_on_pillows_own_pictures():

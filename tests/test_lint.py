@@ -305,7 +305,8 @@ def test_header_cost_leaves_pixel_rules_out_but_uses_the_cache(tmp_path, album):
         return lint_paths([album], cost=cost, cache=FactCache(cache)).albums[0]
 
     first = run("header")
-    assert (rules_of(first), first.left_out) == ({}, ["example/truncated"])
+    assert rules_of(first) == {}
+    assert "example/truncated" in first.left_out
     assert first.fails(strict=True) is False
     assert rules_of(run("pixels")) == {"example/truncated": ["IMG_03.jpg"]}
     again = run("header")

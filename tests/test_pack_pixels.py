@@ -30,9 +30,9 @@ from pack_pictures import (
 )
 from PIL import Image, ImageCms
 
+from albumkit.colour import judge_profile
 from albumkit.errors import PackRefused
 from albumkit.images import read_header
-from albumkit.pack.colour import judge_profile
 from albumkit.pack.model import Unpackable
 from albumkit.pack.pixels import make_picture
 from albumkit.pack.recipe import inspect

@@ -9,6 +9,8 @@ from albumkit.facts import (  # noqa: F401 - they register themselves
     clip,
     example,
     files,
+    form,
+    likeness,
     mask,
     orphans,
     pair,

@@ -6,8 +6,8 @@ import io
 
 from PIL import Image, ImageCms, ImageFile
 
+from albumkit.colour import to_srgb
 from albumkit.images import decode_error, open_image, read_header, reason_of, upright
-from albumkit.pack.colour import to_srgb
 from albumkit.pack.model import Change, Unpackable
 from albumkit.pack.recipe import Recipe
 from albumkit.pack.strip import Irregular, strip_metadata

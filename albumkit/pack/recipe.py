@@ -10,8 +10,8 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from albumkit.album.names import known_reason
+from albumkit.colour import SRGB, Profile, judge_profile
 from albumkit.images import FORMAT_NAMES, TURNED_BY_PLUGIN, Header, open_image, read_header, reason_of
-from albumkit.pack.colour import SRGB, Profile, judge_profile
 from albumkit.pack.model import Change, Unpackable
 from albumkit.pack.strip import STRIPPABLE, Irregular, png_chunks, strip_metadata, webp_chunks
 from albumkit.parallel import MOST_PIXELS
@@ -185,7 +185,6 @@ def _traits(data: bytes, path: str) -> _Traits:
     try:
         with open_image(io.BytesIO(data)) as image:
             info, mode = dict(image.info), image.mode
-            frames = _frames(image)
     except Exception as error:  # plugins raise nearly anything
         raise Unpackable(reason_of(error)) from error
     orientation, has_location = header.orientation, header.has_location
@@ -200,24 +199,14 @@ def _traits(data: bytes, path: str) -> _Traits:
         height=header.width if sideways else header.height,
         orientation=1 if header.format == "HEIF" else orientation,
         has_location=has_location,
-        frames=frames,
-        has_alpha=mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in info,
+        frames=header.frames,
+        has_alpha=header.has_alpha,
         deep=mode.startswith("I") or mode == "F" or (header.format == "PNG" and data[24] == 16),
         lossless=_is_lossless(header.format, info, data),
         icc=icc,
         profile=judge_profile(icc, mode) if icc else None,
         metadata=any(info.get(key) for key in _METADATA_KEYS),
     )
-
-
-def _frames(image: Image.Image) -> int:
-    """Pictures in an animation or a file of several pages; a phone's MPO counts as one."""
-    if image.format not in ("GIF", "PNG", "WEBP", "AVIF", "TIFF"):
-        return 1
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:  # a broken second page is no reason to lose the first
-        return 1
 
 
 def _late_exif(data: bytes) -> tuple[int, bool] | None:

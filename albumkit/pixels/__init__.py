@@ -12,6 +12,9 @@ from typing import Any
 
 from albumkit.images import Header, read_header, reason_of
 from albumkit.pixels import jpeg, light, sharpness
+from albumkit.pixels.alpha import hidden_colours
+from albumkit.pixels.borders import bars_at_edges
+from albumkit.pixels.likeness import thumbnail_and_detail
 from albumkit.pixels.picture import Picture, reduction
 
 __all__ = ["MEASURES", "Picture", "examine", "reduction"]
@@ -23,6 +26,9 @@ MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = (
     sharpness.edge_width,
     jpeg.table_quality,
     jpeg.blockiness,
+    hidden_colours,
+    bars_at_edges,
+    thumbnail_and_detail,
 )
 
 

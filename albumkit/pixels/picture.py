@@ -51,8 +51,11 @@ class Picture:
     @classmethod
     def decode(cls, data: bytes) -> Picture:
         """Raises whatever Pillow raises; see :func:`albumkit.images.reason_of`."""
-        image = open_image(io.BytesIO(data))
-        header = header_of(image)
+        stream = io.BytesIO(data)
+        image = open_image(stream)
+        header = header_of(image, stream)
+        if header.frames > 1:  # counting them may have left the first one
+            image.seek(0)
         if header.format == "JPEG" and isinstance(image, ImageFile.ImageFile):
             by = reduction(header)
             image.draft("L", (max(1, header.width // by), max(1, header.height // by)))
