@@ -13,11 +13,12 @@ def find_phrase(phrase: str, text: str) -> re.Match[str] | None:
     Behind and before a Latin phrase a letter of another script may follow at once: Chinese and Japanese put
     no blank there. Any white space fits between the words of a phrase.
     """
-    return _pattern(phrase).search(text if text.isascii() else unicodedata.normalize("NFC", text))
+    return phrase_pattern(phrase).search(text if text.isascii() else unicodedata.normalize("NFC", text))
 
 
 @functools.lru_cache(64)
-def _pattern(phrase: str) -> re.Pattern[str]:
+def phrase_pattern(phrase: str) -> re.Pattern[str]:
+    """What :func:`find_phrase` searches composed text with."""
     words = r"\s+".join(re.escape(word) for word in unicodedata.normalize("NFC", phrase).split())
     edge = "[A-Za-z0-9_]" if phrase.isascii() else r"\w"
     return re.compile(rf"(?<!{edge}){words}(?!{edge})", re.IGNORECASE)

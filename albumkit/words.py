@@ -44,55 +44,64 @@ def _split_scripts(word: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One spelling on a list: ``name`` is the first spelling of its line."""
+class _Entry:
+    """One spelling on a list: ``name`` is the first spelling of its line, ``place`` its position."""
 
+    place: int
     name: str
     pattern: re.Pattern[str]
 
 
 class Phrases:
-    """A list whose entries are looked for in many texts: only a text that holds the first word of an entry
-    is searched.
+    """A list whose entries are looked for in thousands of texts: a text is searched only for entries whose
+    longest word it holds.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._by_first: dict[str, list[Entry]] = {}
-        for line in lines:
+        self._by_word: dict[str, list[_Entry]] = {}
+        openings: list[str] = []
+        for place, line in enumerate(lines):
             spellings = [spelling.strip() for spelling in line.split(",")]
+            openings += [spelling[1:] for spelling in spellings if spelling.startswith("^")]
             for spelling in spellings:
-                first, pattern = _entry(spelling)
-                self._by_first.setdefault(first, []).append(Entry(spellings[0].lstrip("^"), pattern))
-        self._firsts = frozenset(self._by_first)
+                if not spelling.startswith("^"):
+                    flags = 0 if spelling.isupper() else re.IGNORECASE
+                    entry = _Entry(place, spellings[0], re.compile(_body(spelling), flags))
+                    self._by_word.setdefault(_longest_word(spelling), []).append(entry)
+        self._words = frozenset(self._by_word)
+        self._first_words = frozenset(words_of(opening.casefold())[0] for opening in openings)
+        opening = "|".join(map(_body, openings)) or "(?!)"
+        self._opening = re.compile(rf"\W*({opening})", re.IGNORECASE)
 
     def find(self, text: str, words: Sequence[str]) -> dict[str, str]:
-        """Name of each entry that the text holds -> how it stands there, in the order of the list.
+        """Name of each entry that the text holds -> how it stands there, in the order of the list; an entry
+        with ``^`` comes first, under the words that it was found by.
 
         Args:
             text: In composed form (NFC).
             words: The text's words, in lower case.
         """
-        if self._firsts.isdisjoint(words):
-            return {}
-        held = self._firsts.intersection(words)
         found: dict[str, str] = {}
-        for first, entries in self._by_first.items():
-            for entry in entries if first in held else ():
-                if entry.name not in found and (match := entry.pattern.search(text)):
-                    found[entry.name] = match.group()
+        if words and words[0] in self._first_words and (opening := self._opening.match(text)):
+            found[opening[1]] = opening[1]
+        if self._words.isdisjoint(words):
+            return found
+        held = self._words.intersection(words)
+        for entry in sorted((e for word in held for e in self._by_word[word]), key=lambda e: e.place):
+            if entry.name not in found and (match := entry.pattern.search(text)):
+                found[entry.name] = match.group()
         return found
 
 
-def _entry(spelling: str) -> tuple[str, re.Pattern[str]]:
-    literal = spelling.lstrip("^")
-    words = words_of(literal)
-    if not words:
-        raise ValueError(f"a list entry without a word: {spelling!r}")
-    before = r"\A\W*" if spelling.startswith("^") else r"(?<!\w)" if literal[0].isalnum() else ""
-    after = r"(?!\w)" if literal[-1].isalnum() else ""
-    body = r"[\s,]+".join(re.escape(part) for part in literal.split())
-    flags = 0 if literal.isupper() else re.IGNORECASE
-    return words[0].casefold(), re.compile(before + body + after, flags)
+def _body(spelling: str) -> str:
+    """The entry as a pattern: whole words, any blanks and commas between them."""
+    before = r"(?<!\w)" if spelling[0].isalnum() else ""
+    after = r"(?!\w)" if spelling[-1].isalnum() else ""
+    return before + r"[\s,]+".join(re.escape(part) for part in spelling.split()) + after
+
+
+def _longest_word(spelling: str) -> str:
+    return max(words_of(spelling.casefold()), key=len)
 
 
 @functools.cache
@@ -107,6 +116,13 @@ def word_lines(name: str) -> tuple[str, ...]:
 def phrases(name: str) -> Phrases:
     """The list ``rules/words/NAME.txt``, to be looked for."""
     return Phrases(word_lines(name))
+
+
+@functools.cache
+def spellings(name: str) -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
+    """Each line of a list: the name of its entry, and all its spellings as words in lower case."""
+    lines = ([part.strip() for part in line.split(",")] for line in word_lines(name))
+    return tuple((parts[0], tuple(tuple(words_of(part.casefold())) for part in parts)) for parts in lines)
 
 
 @functools.cache

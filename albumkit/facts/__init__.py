@@ -3,7 +3,18 @@
 Importing this package registers every fact. ``registry.Table`` measures, column by column.
 """
 
-from albumkit.facts import album, caption, clip, example, pair, settings  # noqa: F401 - they register themselves
+from albumkit.facts import (  # noqa: F401 - they register themselves
+    album,
+    caption,
+    caption_length,
+    caption_sets,
+    caption_words,
+    clip,
+    example,
+    pair,
+    settings,
+    trigger,
+)
 from albumkit.facts.cache import FactCache
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import (

@@ -1,0 +1,121 @@
+"""Facts of the trigger and the class phrase: how they are written, and what the base may know already."""
+
+from __future__ import annotations
+
+import re
+
+from albumkit.facts.caption_words import Called, Said
+from albumkit.facts.registry import NotApplicable, fact
+from albumkit.phrases import find_phrase, phrase_pattern
+from albumkit.propose import run_after
+from albumkit.words import WORD, bases, is_english, is_given_name, word_set
+
+#: As few captions say too little about how the others should call the subject.
+_FEWEST = 5
+#: Verbs and adverbs mostly end like this; a noun that does is not taken for a class phrase.
+_NO_NOUN = ("s", "ing", "ed", "ly")
+_LONGEST_RUN = 3
+
+
+@fact("settings")
+def trigger_known_as(trigger: str) -> str:
+    """What the base knows the trigger as: "an English word", "a given name" and the like; "" when a part of it
+    is on no list. Only ASCII letters are looked up.
+    """
+    parts = [part for part in re.split(r"[\s_-]+", trigger.strip()) if part]
+    if not parts or not all(part.isascii() and part.isalpha() and len(part) > 1 for part in parts):
+        return ""
+    if all(is_english(part) for part in parts):
+        return "an English word" if len(parts) == 1 else "made of English words"
+    if all(is_english(part) or is_given_name(part) for part in parts):
+        return "a given name" if len(parts) == 1 else "a name that many people have"
+    return ""
+
+
+@fact("caption")
+def trigger_as_written(own_words: Said, called: Called) -> str:
+    """The trigger as it stands in the caption: the first that is written in another case, if there is one.
+    Not applicable where it does not stand at all.
+    """
+    if not called.trigger:
+        raise NotApplicable("no trigger")
+    text, trigger = own_words.text, called.trigger
+    if 0 < text.count(trigger) == text.casefold().count(trigger.casefold()):
+        return trigger  # nearly every caption
+    written = ""
+    for match in phrase_pattern(trigger).finditer(text):
+        written = " ".join(match.group().split())
+        if written != trigger:
+            break
+    if not written:
+        raise NotApplicable("the trigger is not in it")
+    return written
+
+
+@fact("caption")
+def trigger_case_differs(trigger_as_written: str, called: Called) -> bool:
+    """Whether some letters are capital where those of the trigger are small, or the other way round."""
+    return trigger_as_written != called.trigger
+
+
+@fact("album")
+def trigger_called(called: Called) -> str:
+    """The trigger, given or as most captions spell it."""
+    return called.trigger
+
+
+@fact("album")
+def class_phrase(called: Called) -> str:
+    """The class phrase, given or as it follows the trigger in most captions; "" when there is none."""
+    return called.class_phrase
+
+
+@fact("album")
+def class_phrase_origin(called: Called) -> str:
+    """Where the class phrase comes from, in words."""
+    return called.origin
+
+
+@fact("album")
+def settled_class_phrase(called: Called, texts: dict[str, str]) -> str:
+    """A class phrase to hold captions against; not applicable when too few captions speak for one."""
+    if not called.trigger or not called.class_phrase:
+        raise NotApplicable("no class phrase")
+    if called.origin != "album.toml" and len(texts) < _FEWEST:
+        raise NotApplicable("too few captions")
+    return called.class_phrase
+
+
+@fact("caption")
+def other_class_phrase(own_words: Said, called: Called, settled_class_phrase: str) -> str:
+    """What a caption calls the subject instead of the class phrase: "kitten"; "" where it says the class
+    phrase, a part of it, or nothing that is surely a noun.
+    """
+    text = own_words.text
+    if find_phrase(settled_class_phrase, text):
+        return ""
+    match = find_phrase(called.trigger, text)
+    if match is None:
+        return ""
+    run = run_after(text, match.end())
+    if not run or len(run) > _LONGEST_RUN:
+        return ""
+    last = run[-1].casefold()
+    usual = settled_class_phrase.casefold().split()
+    if any(word in usual for part in run for word in (part.casefold(), *bases(part.casefold()))):
+        return ""
+    if last.endswith(_NO_NOUN) and not last.endswith("ss"):
+        return ""
+    if last in word_set("empty-adjectives") or _governs(text, match.end(), run):
+        return ""
+    return " ".join(run)
+
+
+def _governs(text: str, end: int, run: list[str]) -> bool:
+    """Whether an article follows the run, so that its last word is a verb: "TOK eats a fish"."""
+    pattern = r"\s+".join(re.escape(word) for word in run)
+    match = re.compile(r"\s+" + pattern).match(text, end)
+    following = WORD.search(text, match.end()) if match else None
+    if match is None or following is None or text[match.end() : following.start()].strip():
+        return False
+    return following.group().casefold() in ("a", "an", "the", "his", "her", "its", "their", "some")
