@@ -24,8 +24,8 @@ _QWEN3 = (
     ("black-forest-labs/FLUX.2-klein-*", "tokenizer/tokenizer.json"),
     ("Qwen/Qwen3-*", "tokenizer.json"),
 )
-#: Qwen3 cuts a text before it joins bytes to tokens, and never joins across a cut: words, single digits, signs
-#: that a blank follows (a sign before a letter goes with the word). So each of these is a token or more.
+#: Qwen3 cuts a text before it joins bytes to tokens, and never joins across a cut: words, single digits,
+#: signs before a blank (one before a letter goes with the word). So each of these is one token at least.
 _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]+(?=\s|\Z)")
 
 

@@ -70,22 +70,33 @@ def at_least(count: int, total: int) -> float:
 
 
 @fact("album")
-def near_twins(said: dict[str, Said]) -> dict[str, Twins]:
+def captions_with(said: dict[str, Said]) -> Counter[str]:
+    """Word -> how many captions hold it (document frequency), without trigger and class phrase."""
+    held: Counter[str] = Counter()
+    for one in said.values():
+        held.update(set(one.words))
+    return held
+
+
+@fact("album")
+def near_twins(said: dict[str, Said], captions_with: Counter[str]) -> dict[str, Twins]:
     """Example path -> the captions that are equal to its own but for a few words; equal texts are left out.
 
-    Trigger, class phrase, words of grammar and numbers do not count. Captions told apart by a word of place,
-    light or framing do their work and are no twins.
+    Trigger, class phrase, words of grammar and numbers do not count; a caption of nothing else has no twins.
+    Captions told apart by a word of place, light or framing do their work and are no twins either.
     """
-    empty = word_set("function-words", "medium-words")
+    empty = word_set("function-words", "medium-words") | set(filter(str.isdigit, captions_with))
     groups: dict[frozenset[str], list[str]] = defaultdict(list)
     for path, one in said.items():
-        content = frozenset([w for w in one.words if w not in empty and not w.isdigit()])
-        groups[content].append(path)
+        if content := frozenset(one.words) - empty:
+            groups[content].append(path)
     near = _near_groups(list(groups))
     found: dict[str, Twins] = {}
     for content, paths in groups.items():
         others = near.get(content, [])
         percent = max((100 * len(content & o) // max(len(content), len(o)) for o in others), default=0)
+        if len(paths) == 1 and not others:
+            continue
         candidates = [path for other in others for path in groups[other]]
         counts = Counter(said[path].text for path in paths)
         first = {said[path].text: path for path in reversed(paths)}
@@ -172,15 +183,6 @@ def near_difference(twins: Twins) -> str:
     if not twins.words:
         return "the order of its words or a word less"
     return ", ".join(f'"{word}"' for word in twins.words)
-
-
-@fact("album")
-def captions_with(said: dict[str, Said]) -> Counter[str]:
-    """Word -> how many captions hold it (document frequency), without trigger and class phrase."""
-    held: Counter[str] = Counter()
-    for one in said.values():
-        held.update(set(one.words))
-    return held
 
 
 @fact("album")

@@ -83,14 +83,13 @@ def called(texts: dict[str, str], settings: Settings) -> Called:
 def said(texts: dict[str, str], called: Called) -> dict[str, Said]:
     """Example path -> its caption cut into words."""
     names = [n.casefold() for n in (called.trigger, called.class_phrase, _caption.PLACEHOLDER) if n]
-    patterns = [(name.split()[0], re.compile(phrase_pattern(name).pattern)) for name in names]
+    patterns = [phrase_pattern(name, re.NOFLAG) for name in names]
     same: dict[str, str] = {}  # a word once in memory, however many captions hold it
     found = {}
     for path, text in texts.items():
         bare = text.casefold()
-        for first, pattern in patterns:
-            if first in bare:
-                bare = pattern.sub(" ", bare)
+        for pattern in patterns:
+            bare = pattern.sub(" ", bare)
         found[path] = Said(text, tuple([same.setdefault(word, word) for word in words_of(bare)]))
     return found
 

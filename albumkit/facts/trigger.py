@@ -19,8 +19,8 @@ _LONGEST_RUN = 3
 
 @fact("settings")
 def trigger_known_as(trigger: str) -> str:
-    """What the base knows the trigger as: "an English word", "a given name" and the like; "" when a part of it
-    is on no list. Only ASCII letters are looked up.
+    """What the base knows the trigger as: "an English word", "a given name" and the like; "" when a part of
+    it is on no list. Only ASCII letters are looked up.
     """
     parts = [part for part in re.split(r"[\s_-]+", trigger.strip()) if part]
     if not parts or not all(part.isascii() and part.isalpha() and len(part) > 1 for part in parts):
@@ -104,7 +104,7 @@ def other_class_phrase(own_words: Said, called: Called, settled_class_phrase: st
     usual = settled_class_phrase.casefold().split()
     if any(word in usual for part in run for word in (part.casefold(), *bases(part.casefold()))):
         return ""
-    if last.endswith(_NO_NOUN) and not last.endswith("ss"):
+    if not last.isalpha() or (last.endswith(_NO_NOUN) and not last.endswith("ss")):
         return ""
     if last in word_set("empty-adjectives") or _governs(text, match.end(), run):
         return ""
