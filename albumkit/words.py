@@ -128,7 +128,7 @@ def spellings(name: str) -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
 @functools.cache
 def word_set(*names: str) -> frozenset[str]:
     """The single words of several lists as one set."""
-    return frozenset(word for name in names for line in word_lines(name) for word in line.split())
+    return frozenset(w for name in names for line in word_lines(name) for w in line.replace(",", " ").split())
 
 
 @functools.cache

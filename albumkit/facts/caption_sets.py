@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from albumkit.album import Example
 from albumkit.facts.caption_words import Called, Said
 from albumkit.facts.registry import NotApplicable, fact
-from albumkit.words import phrases, spellings, word_set
+from albumkit.words import spellings, word_set
 
 #: Captions are compared where at most one word of content in so many differs; rules judge what is too near.
 _ONE_IN = 8
@@ -113,16 +113,17 @@ def near_twins(said: dict[str, Said], captions_with: Counter[str]) -> dict[str, 
 
 
 def _near_groups(contents: Sequence[frozenset[str]]) -> dict[frozenset[str], list[frozenset[str]]]:
-    """Sets of words -> the others that share all but one word in _ONE_IN, the nearest first.
+    """Sets of words -> the others that share all but one word in _ONE_IN, the nearest first, then in order.
 
     Two such sets share one of their rarest words, so only sets that do are compared (prefix filtering:
     Chaudhuri, Ganti, Kaushik 2006).
     """
     settings = word_set(*_SETTINGS) - word_set("function-words")
     seen_in = Counter(word for content in contents for word in content)
-    rank = {word: place for place, (word, _) in enumerate(sorted(seen_in.items(), key=_rarest))}
+    rank = {word: number for number, (word, _) in enumerate(sorted(seen_in.items(), key=_rarest))}
     index: dict[str, list[frozenset[str]]] = defaultdict(list)
-    near: dict[frozenset[str], list[tuple[int, frozenset[str]]]] = defaultdict(list)
+    place = {content: number for number, content in enumerate(contents)}
+    near: dict[frozenset[str], list[tuple[int, int]]] = defaultdict(list)
     for content in contents:
         if len(content) < _ONE_IN:
             continue
@@ -134,10 +135,9 @@ def _near_groups(contents: Sequence[frozenset[str]]) -> dict[frozenset[str], lis
             longest = max(len(content), len(other))
             unlike = longest - len(content & other)
             if unlike * _ONE_IN <= longest and settings.isdisjoint(content ^ other):
-                near[content].append((unlike, other))
-                near[other].append((unlike, content))
-    ordered = {c: sorted(found, key=lambda item: (item[0], sorted(item[1]))) for c, found in near.items()}
-    return {content: [other for _, other in found] for content, found in ordered.items()}
+                near[content].append((unlike, place[other]))
+                near[other].append((unlike, place[content]))
+    return {content: [contents[p] for _, p in sorted(found)] for content, found in near.items()}
 
 
 def _rarest(item: tuple[str, int]) -> tuple[int, str]:
@@ -221,8 +221,7 @@ def commonest_words(commonest: Common) -> str:
 @fact("album")
 def praise(said: dict[str, Said]) -> dict[str, tuple[str, ...]]:
     """Example path -> the words of praise in its caption (rules/words/empty-adjectives.txt)."""
-    listed = phrases("empty-adjectives")
-    found = ((path, tuple(listed.find(one.text, one.words))) for path, one in said.items())
+    found = ((path, tuple(one.find("empty-adjectives"))) for path, one in said.items())
     return {path: names for path, names in found if names}
 
 

@@ -20,6 +20,8 @@ from albumkit.words import phrases, word_set, words_of
 
 #: As many captions say how an album calls its subject; more only cost time.
 _ENOUGH = 1000
+#: Fewer captions agree by chance on a word behind the trigger.
+_FEWEST = 5
 #: A camera's or a program's name for a file, when that is the whole caption.
 _CAMERA_NAME = re.compile(
     r"(?:img|dsc[fn]?|pxl|vid|mvi|gopr|gx|dji|p|photo|image|picture|frame|scan|screenshot|untitled|download)"
@@ -47,10 +49,17 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A caption in composed form, and its words in lower case without trigger and class phrase."""
+    """A caption in composed form, and its words in lower case without trigger and class phrase: ``names`` are
+    the words of these.
+    """
 
     text: str
     words: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def find(self, listed: str) -> dict[str, str]:
+        """What the caption holds of a list: the entry's name -> as it stands there (words.Phrases.find)."""
+        return phrases(listed).find(self.text, (*self.words, *self.names))
 
 
 @fact("album")
@@ -75,7 +84,7 @@ def called(texts: dict[str, str], settings: Settings) -> Called:
     trigger = " ".join(unicodedata.normalize("NFC", trigger).split())
     if settings.class_phrase:
         return Called(trigger, settings.class_phrase, "album.toml")
-    proposed = propose_class_phrase(some, trigger)
+    proposed = propose_class_phrase(some, trigger) if len(some) >= _FEWEST else None
     return Called(trigger, _value(proposed), proposed.why if proposed else "")
 
 
@@ -84,13 +93,15 @@ def said(texts: dict[str, str], called: Called) -> dict[str, Said]:
     """Example path -> its caption cut into words."""
     names = [n.casefold() for n in (called.trigger, called.class_phrase, _caption.PLACEHOLDER) if n]
     patterns = [phrase_pattern(name, re.NOFLAG) for name in names]
+    shared = tuple(word for name in names for word in words_of(name))
     same: dict[str, str] = {}  # a word once in memory, however many captions hold it
     found = {}
     for path, text in texts.items():
         bare = text.casefold()
         for pattern in patterns:
             bare = pattern.sub(" ", bare)
-        found[path] = Said(text, tuple([same.setdefault(word, word) for word in words_of(bare)]))
+        words = tuple([same.setdefault(word, word) for word in words_of(bare)])
+        found[path] = Said(text, words, shared)
     return found
 
 
@@ -110,14 +121,13 @@ def placeholder(own_words: Said, settings: Settings) -> str:
     """
     if _caption.PLACEHOLDER in own_words.text.casefold() and not _fills_in(settings):
         return _caption.PLACEHOLDER
-    return next(iter(phrases("placeholders").find(own_words.text, own_words.words).values()), "")
+    return next(iter(own_words.find("placeholders").values()), "")
 
 
 @fact("caption")
 def assistant_words(own_words: Said) -> str:
     """What a language model said around its caption, or Markdown that it left in; "" for nothing."""
-    found = phrases("assistant-phrases").find(own_words.text, own_words.words)
-    if found:
+    if found := own_words.find("assistant-phrases"):
         return next(iter(found.values())).strip()
     text = own_words.text
     if ("\n" in text or "**" in text or text[:1] in "#-*\u2022") and (mark := _MARKDOWN.search(text)):
@@ -169,7 +179,7 @@ def describes_only(instruction: Said) -> bool:
     """
     if not word_set("change-words").isdisjoint(instruction.words):
         return False
-    return bool(phrases("description-openings").find(instruction.text, instruction.words))
+    return bool(instruction.find("description-openings"))
 
 
 @fact("pair")

@@ -10,8 +10,6 @@ from albumkit.phrases import find_phrase, phrase_pattern
 from albumkit.propose import run_after
 from albumkit.words import WORD, bases, is_english, is_given_name, word_set
 
-#: As few captions say too little about how the others should call the subject.
-_FEWEST = 5
 #: Verbs and adverbs mostly end like this; a noun that does is not taken for a class phrase.
 _NO_NOUN = ("s", "ing", "ed", "ly")
 _LONGEST_RUN = 3
@@ -77,12 +75,10 @@ def class_phrase_origin(called: Called) -> str:
 
 
 @fact("album")
-def settled_class_phrase(called: Called, texts: dict[str, str]) -> str:
-    """A class phrase to hold captions against; not applicable when too few captions speak for one."""
+def settled_class_phrase(called: Called) -> str:
+    """A class phrase to hold captions against; not applicable without one."""
     if not called.trigger or not called.class_phrase:
         raise NotApplicable("no class phrase")
-    if called.origin != "album.toml" and len(texts) < _FEWEST:
-        raise NotApplicable("too few captions")
     return called.class_phrase
 
 
@@ -104,11 +100,15 @@ def other_class_phrase(own_words: Said, called: Called, settled_class_phrase: st
     usual = settled_class_phrase.casefold().split()
     if any(word in usual for part in run for word in (part.casefold(), *bases(part.casefold()))):
         return ""
-    if not last.isalpha() or (last.endswith(_NO_NOUN) and not last.endswith("ss")):
-        return ""
-    if last in word_set("empty-adjectives") or _governs(text, match.end(), run):
+    if any(_is_no_noun(word) for word in (run[0].casefold(), last)) or _governs(text, match.end(), run):
         return ""
     return " ".join(run)
+
+
+def _is_no_noun(word: str) -> bool:
+    if not word.isalpha() or word in word_set("not-nouns", "empty-adjectives"):
+        return True
+    return word.endswith(_NO_NOUN) and not word.endswith("ss")
 
 
 def _governs(text: str, end: int, run: list[str]) -> bool:
