@@ -243,6 +243,9 @@ def test_the_case_is_known_without_album_toml(tmp_path):
         ("TOK eats a fish", ""),
         ("TOK jumps over a fence", ""),
         ("TOK happily asleep", ""),
+        ("TOK asleep in a box", ""),
+        ("TOK kitten asleep in a box", "kitten"),
+        ("TOK dog eats a fish", "dog"),
         ("TOK 7", ""),
         ("TOK, a kitten", ""),
     ],
@@ -262,6 +265,25 @@ def test_the_class_phrase_is_inferred_from_enough_captions(tmp_path):
         "IMG_05.jpg": 'says "TOK kitten" where the class phrase is "cat" (follows it in 5 of 6 captions).'
     }
     assert not found(album(tmp_path / "b", [*texts[:3], "TOK kitten here"]), "caption/class-phrase-drifts")
+
+
+# class-phrase-absent
+
+
+def test_the_trigger_without_the_class_phrase_is_told(tmp_path):
+    texts = [
+        "TOK on a chair",
+        "TOK cats in the sun",
+        "a cat named TOK",
+        "TOK kitten asleep",
+        "a dog",
+        "TOK boots",
+    ]
+    folder = album(tmp_path / "a", texts, 'trigger_phrase = "TOK"\nclass_phrase = "ceramic cat"')
+    told = '"TOK" stands without "ceramic cat" (album.toml).'
+    messages = found(folder, "caption/class-phrase-absent")
+    assert messages == {"IMG_00.jpg": told, "IMG_05.jpg": told}
+    assert set(found(folder, "caption/class-phrase-drifts")) == {"IMG_03.jpg"}
 
 
 # trigger-is-a-word

@@ -189,7 +189,8 @@ def test_trigger_spelling(album, trigger, caption, state):
         (album / f"IMG_{number:02}.txt").write_text(f"{trigger} {number}")
     (album / "IMG_05.txt").write_text(caption)
     expected = {"present": {}}.get(state, {f"caption/trigger-{state}": ["IMG_05.jpg"]})
-    assert rules_of(check(album)) == expected
+    found = rules_of(check(album))
+    assert {rule: found[rule] for rule in found if rule.startswith("caption/trigger-")} == expected
 
 
 def test_settings_are_judged_with_their_line(album):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from albumkit.facts.caption_words import Called, Said
 from albumkit.facts.registry import NotApplicable, fact
 from albumkit.phrases import find_phrase, phrase_pattern
 from albumkit.propose import run_after
-from albumkit.words import WORD, bases, is_english, is_given_name, word_set
+from albumkit.words import WORD, bases, is_english, is_given_name, word_set, words_of
 
 #: Verbs and adverbs mostly end like this; a noun that does is not taken for a class phrase.
 _NO_NOUN = ("s", "ing", "ed", "ly")
@@ -91,21 +92,32 @@ def other_class_phrase(own_words: Said, called: Called, settled_class_phrase: st
     if find_phrase(settled_class_phrase, text):
         return ""
     match = find_phrase(called.trigger, text)
-    if match is None:
+    run = run_after(text, match.end()) if match else []
+    if match is None or not run or _shares_a_word(run, settled_class_phrase):
         return ""
-    run = run_after(text, match.end())
-    if not run or len(run) > _LONGEST_RUN:
+    noun = run[:-1] if len(run) > 1 and _is_no_noun(run[-1]) else run
+    if len(noun) > _LONGEST_RUN or _is_no_noun(noun[0]) or _is_no_noun(noun[-1]):
         return ""
-    last = run[-1].casefold()
-    usual = settled_class_phrase.casefold().split()
-    if any(word in usual for part in run for word in (part.casefold(), *bases(part.casefold()))):
-        return ""
-    if any(_is_no_noun(word) for word in (run[0].casefold(), last)) or _governs(text, match.end(), run):
-        return ""
-    return " ".join(run)
+    return "" if noun is run and _governs(text, match.end(), run) else " ".join(noun)
+
+
+@fact("caption")
+def class_phrase_absent(own_words: Said, called: Called, other_class_phrase: str) -> bool:
+    """Whether a caption with the trigger holds no word of the class phrase, nor another one in its place."""
+    text = own_words.text
+    if find_phrase(called.class_phrase, text) or other_class_phrase or not find_phrase(called.trigger, text):
+        return False
+    return not _shares_a_word(words_of(text), called.class_phrase)
+
+
+def _shares_a_word(words: Sequence[str], phrase: str) -> bool:
+    """Whether one of the words, or what it is an inflection of, is a word of the phrase."""
+    usual = phrase.casefold().split()
+    return any(part in usual for word in words for part in (word.casefold(), *bases(word.casefold())))
 
 
 def _is_no_noun(word: str) -> bool:
+    word = word.casefold()
     if not word.isalpha() or word in word_set("not-nouns", "empty-adjectives"):
         return True
     return word.endswith(_NO_NOUN) and not word.endswith("ss")
