@@ -49,12 +49,12 @@ class _Entry:
 
     place: int
     name: str
-    pattern: re.Pattern[str]
+    spelling: str
 
 
 class Phrases:
     """A list whose entries are looked for in thousands of texts: a text is searched only for entries whose
-    longest word it holds.
+    longest word it holds, and patterns are made when they are first needed.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -65,32 +65,41 @@ class Phrases:
             openings += [spelling[1:] for spelling in spellings if spelling.startswith("^")]
             for spelling in spellings:
                 if not spelling.startswith("^"):
-                    flags = 0 if spelling.isupper() else re.IGNORECASE
-                    entry = _Entry(place, spellings[0], re.compile(_body(spelling), flags))
+                    entry = _Entry(place, spellings[0], spelling)
                     self._by_word.setdefault(_longest_word(spelling), []).append(entry)
         self._words = frozenset(self._by_word)
+        self._openings = tuple(openings)
         self._first_words = frozenset(words_of(opening.casefold())[0] for opening in openings)
-        opening = "|".join(map(_body, openings)) or "(?!)"
-        self._opening = re.compile(rf"\W*({opening})", re.IGNORECASE)
 
-    def find(self, text: str, words: Sequence[str]) -> dict[str, str]:
+    def find(self, text: str, words: Sequence[str], more: Sequence[str] = ()) -> dict[str, str]:
         """Name of each entry that the text holds -> how it stands there, in the order of the list; an entry
         with ``^`` comes first, under the words that it was found by.
 
         Args:
             text: In composed form (NFC).
             words: The text's words, in lower case.
+            more: Further words that it may hold.
         """
         found: dict[str, str] = {}
-        if words and words[0] in self._first_words and (opening := self._opening.match(text)):
+        if words and words[0] in self._first_words and (opening := _opening(self._openings).match(text)):
             found[opening[1]] = opening[1]
-        if self._words.isdisjoint(words):
+        if self._words.isdisjoint(words) and self._words.isdisjoint(more):
             return found
-        held = self._words.intersection(words)
+        held = self._words.intersection((*words, *more))
         for entry in sorted((e for word in held for e in self._by_word[word]), key=lambda e: e.place):
-            if entry.name not in found and (match := entry.pattern.search(text)):
+            if entry.name not in found and (match := _pattern(entry.spelling).search(text)):
                 found[entry.name] = match.group()
         return found
+
+
+@functools.cache
+def _pattern(spelling: str) -> re.Pattern[str]:
+    return re.compile(_body(spelling), 0 if spelling.isupper() else re.IGNORECASE)
+
+
+@functools.cache
+def _opening(spellings: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\W*({'|'.join(map(_body, spellings))})", re.IGNORECASE)
 
 
 def _body(spelling: str) -> str:

@@ -59,7 +59,7 @@ class Said:
 
     def find(self, listed: str) -> dict[str, str]:
         """What the caption holds of a list: the entry's name -> as it stands there (words.Phrases.find)."""
-        return phrases(listed).find(self.text, (*self.words, *self.names))
+        return phrases(listed).find(self.text, self.words, self.names)
 
 
 @fact("album")
@@ -119,7 +119,8 @@ def placeholder(own_words: Said, settings: Settings) -> str:
     """The first piece of a template that was never filled in, "" for none. [trigger] is one only where
     neither pack nor the trainer puts the trigger in its place.
     """
-    if _caption.PLACEHOLDER in own_words.text.casefold() and not _fills_in(settings):
+    text = own_words.text
+    if "[" in text and _caption.PLACEHOLDER in text.casefold() and not _fills_in(settings):
         return _caption.PLACEHOLDER
     return next(iter(own_words.find("placeholders").values()), "")
 
