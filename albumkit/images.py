@@ -64,8 +64,6 @@ _BEGINNINGS = (
     (b"MM\0*", "TIFF"),
     (b"BM", "BMP"),
 )
-#: Formats whose plugin turns the pixels itself while it decodes (seen with Pillow 13.0 and pi-heif 1.4).
-TURNED_BY_PLUGIN = frozenset({"TIFF", "HEIF"})
 #: What brings a picture upright, by its EXIF orientation.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from albumkit.phrases import find_phrase
+from albumkit.words import WORD, words_of
 
 #: A trigger stands in at least this share of the captions; a few may have been forgotten.
 NEARLY_ALL = 0.8
@@ -40,8 +41,6 @@ class _Word:
         return self.text.casefold()
 
 
-# <sks> as textual inversion writes it; else letters, digits and underscores, joined by hyphen or apostrophe.
-_WORD = re.compile(r"<[\w.:-]{1,40}>|\w+(?:[-'\u2019]\w+)*")
 _KOHYA = re.compile(r"\d+_(?P<words>.*[^\W\d_].*)\Z", re.DOTALL)
 
 _FUNCTION_WORDS = frozenset(
@@ -138,7 +137,7 @@ def propose_class_phrase(
     if not trigger or not trigger.strip():
         return None
     find = functools.partial(find_phrase, trigger)
-    runs = [_run_after(text, match.end()) for text in captions if (match := find(text))]
+    runs = [run_after(text, match.end()) for text in captions if (match := find(text))]
     if not runs:
         named = _folder_words(folders)
         if len(named) > 1 and named[0].casefold() == trigger.casefold():
@@ -193,18 +192,7 @@ def propose_kind(
 
 def _words(text: str) -> list[_Word]:
     """The words of a caption; "TOK's" counts as TOK."""
-    found = []
-    for match in _WORD.finditer(unicodedata.normalize("NFC", text)):
-        word = re.sub(r"['\u2019][sS]\Z", "", match.group())
-        found += [_Word(part) for part in _split_scripts(word)]
-    return found
-
-
-def _split_scripts(word: str) -> list[str]:
-    """Chinese and Japanese put no blank between a Latin trigger and what follows: TOK + the rest."""
-    if word.isascii() or not re.search(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]", word):
-        return [word]
-    return re.findall(r"[A-Za-z0-9_-]+|[^A-Za-z0-9_-]+", word)
+    return [_Word(text) for text in words_of(text)]
 
 
 def _folder_words(folders: Iterable[str]) -> list[str]:
@@ -300,11 +288,11 @@ def _name_trigger(
     return Proposal(inner[common[0]], _share(counts[common[0]], len(texts)))
 
 
-def _run_after(text: str, end: int) -> list[str]:
+def run_after(text: str, end: int) -> list[str]:
     """The words that follow without punctuation between, up to the first word of setting."""
     text = unicodedata.normalize("NFC", text)
     run: list[str] = []
-    for match in _WORD.finditer(text, end):
+    for match in WORD.finditer(text, end):
         between = text[end : match.start()]
         if between.strip() or (not between and not run) or "\n" in between:
             break

@@ -138,6 +138,18 @@ class TriggerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TextLimit:
+    """``tokens`` of ``tokenizer`` are read, of which ``before`` stand ahead of the caption (a chat template);
+    what comes after them is cut off.
+    """
+
+    tokens: int
+    before: int
+    tokenizer: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """File stems of an edit example, ROOT being its name; ``references`` are the optional further inputs."""
 
@@ -247,6 +259,7 @@ class Trainer:
     training_resolution: TrainingResolution | None
     training_clip: TrainingClip | None
     captions: CaptionPolicy
+    text_limit: TextLimit | None
     trigger: TriggerPolicy
     archive: Archive
     minimum_examples: MinimumExamples | None
@@ -423,6 +436,7 @@ def _trainer(raw: Mapping[str, Any]) -> Trainer:
         training_resolution=TrainingResolution(**resolution) if resolution else None,
         training_clip=TrainingClip(**raw["training_clip"]) if "training_clip" in raw else None,
         captions=CaptionPolicy(**raw["captions"]),
+        text_limit=TextLimit(**raw["text_limit"]) if raw.get("text_limit") else None,
         trigger=TriggerPolicy(**raw["trigger"]),
         archive=_archive(raw["archive"]),
         minimum_examples=MinimumExamples(**minimum) if minimum else None,

@@ -225,9 +225,13 @@ def archive_path(opened: OpenAlbum, out: Path | None) -> Path:
 
 def image_libraries() -> str:
     """The versions that measurements depend on; a new one empties the fact cache."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return f"pillow {version('pillow')} pi-heif {version('pi-heif')}"
+    try:
+        clips = version("av")
+    except PackageNotFoundError:
+        clips = "none"
+    return f"pillow {version('pillow')} pi-heif {version('pi-heif')} av {clips}"
 
 
 def tracked_albums(paths: Sequence[Path]) -> list[tuple[Path, frozenset[str] | None]]:

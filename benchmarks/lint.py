@@ -38,6 +38,16 @@ output_lora_format = "comfy"
 """
 
 
+THINGS = """man woman child dog bird bottle cup hat scarf coat umbrella lamp book newspaper plate fork pear
+chain rope wheel ladder bucket spade brush canvas violin drum kettle clock""".split()
+#: "_" stands for a blank.
+PLACES = """on_a_shelf in_the_grass on_a_table at_the_beach in_the_snow on_a_bench on_the_stairs
+in_a_garden by_a_river on_a_balcony under_a_tree in_a_doorway on_a_carpet on_a_roof in_a_boat
+on_a_bridge in_a_barn by_a_lake on_a_bed in_a_kitchen on_the_pavement behind_a_fence on_a_rock""".split()
+LIGHTS = """soft_window_light harsh_noon_sun warm_lamp_light overcast blue_evening_light candle_light
+backlit dim_light flash golden_hour fog moonlight neon dappled_shade firelight studio_light
+rain dawn dusk""".split()
+FRAMINGS = ("close-up", "wide shot", "low angle", "from above", "in profile", "from behind", "eye level")
 #: The least that anyone can do who wants to know whether every pixel is there.
 DECODE = """
 import sys; from concurrent.futures import ThreadPoolExecutor; from pathlib import Path; from PIL import Image
@@ -88,9 +98,9 @@ def album(folder: Path, count: int, side: int = 1024, first: int = 0) -> Path:
     with ProcessPoolExecutor() as pool:
         list(pool.map(draw, tasks, chunksize=20))
     for n in range(count):
-        caption = (
-            f"a photo of TOK cat figurine on shelf {n}, soft light, from the {('left', 'right')[n % 2]}\n"
-        )
+        # Lists of coprime lengths: no two of 88,711 captions name the same.
+        scene = f"{THINGS[n % 29]} {PLACES[n % 23]}, {LIGHTS[n % 19]}, {FRAMINGS[n % 7]}"
+        caption = f"a photo of TOK cat figurine beside a {scene}\n".replace("_", " ")
         (folder / f"IMG_{n:05}.txt").write_text(caption)
     (folder / "album.toml").write_text(TOML)
     return folder

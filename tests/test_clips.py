@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from albums import SCENES
 
 from albumkit.clips import read_clip_header
 from albumkit.errors import MissingExtra
@@ -63,7 +64,7 @@ def test_a_broken_clip_is_a_reason(data):
 def test_an_album_of_clips(tmp_path):
     for number in range(10):
         make_clip(tmp_path / "v" / f"c{number}.mp4", frames=number + 90)
-        (tmp_path / "v" / f"c{number}.txt").write_text(f"a cat jumps, take {number}")
+        (tmp_path / "v" / f"c{number}.txt").write_text(f"a cat jumps {SCENES[number]}")
     (tmp_path / "v" / "c3.mp4").write_bytes(b"nothing")
     result = lint_paths([tmp_path / "v"], cache=FactCache.none()).albums[0]
     assert (result.kind, result.noun, result.settings.trainer.id) == (

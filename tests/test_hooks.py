@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from albums import SCENES
 from checkout import copy_checkout
 from conftest import write_picture
 from filelock import FileLock
@@ -82,7 +83,7 @@ def new_repository(folder: Path) -> Path:
 def add_album(folder: Path, word: str) -> None:
     for number in range(10):
         write_picture(folder / f"IMG_{number}.jpg", SIZE, shade=number * 25)
-        (folder / f"IMG_{number}.txt").write_text(f"a photo of TOK {word} on a table, view {number}\n")
+        (folder / f"IMG_{number}.txt").write_text(f"a photo of TOK {word} {SCENES[number]}\n")
     (folder / "album.toml").write_text(
         f'[album]\nkind = "subject"\ntrigger_phrase = "TOK"\nclass_phrase = "{word}"\n'
     )

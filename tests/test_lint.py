@@ -53,6 +53,7 @@ def test_messy_names_every_planted_fault():
     found = rules_of(check(SAMPLES / "messy" / "tumbler"))
     assert found == {
         "album/orphan-caption": [""],
+        "album/few-settings": [""],
         "caption/empty": ["tumbler_08.jpg"],
         "caption/identical": ["tumbler_13.jpg", "tumbler_14.jpg"],
         "caption/missing": ["tumbler_07.jpg"],
@@ -171,7 +172,7 @@ def test_the_trigger_is_judged_as_the_trainer_uses_it(album):
 @pytest.mark.parametrize(
     ("trigger", "caption", "state"),
     [
-        ("TOK", "a photo of tok cat", "present"),
+        ("TOK", "a photo of tok cat", "case-varies"),
         ("TOK", "a photo of TOK's cat", "present"),
         ("TOK", "a photo of TOKK cat", "misspelt"),
         ("TOK", "a photo of T0K cat", "misspelt"),
@@ -190,7 +191,8 @@ def test_trigger_spelling(album, trigger, caption, state):
         (album / f"IMG_{number:02}.txt").write_text(f"{trigger} {number}")
     (album / "IMG_05.txt").write_text(caption)
     expected = {"present": {}}.get(state, {f"caption/trigger-{state}": ["IMG_05.jpg"]})
-    assert rules_of(check(album)) == expected
+    found = rules_of(check(album))
+    assert {rule: found[rule] for rule in found if rule.startswith("caption/trigger-")} == expected
 
 
 def test_settings_are_judged_with_their_line(album):
@@ -252,7 +254,11 @@ def test_strict_fails_on_warnings_and_on_error_rules_not_judged(album):
     picture(album / "IMG_03.jpg", 33)
     set_in(album, 'trigger_phrase = "TOK"\n', "")
     result = check(album)
-    assert {s.rule for s in result.skipped} == {"caption/trigger-absent", "caption/trigger-misspelt"}
+    assert {s.rule for s in result.skipped} == {
+        "caption/trigger-absent",
+        "caption/trigger-is-a-word",
+        "caption/trigger-misspelt",
+    }
     assert [result.fails(strict) for strict in (False, True)] == [False, True]
 
 

@@ -72,6 +72,7 @@ def test_wheel_holds_the_package_and_the_rules_and_nothing_else(wheel, record_te
     rules = {f"albumkit/{name}" for name in source_files("rules")}
     assert len(rules) > 60
     assert names == rules | source_files("albumkit")
+    assert {"albumkit/data/english-words.LICENSE.txt", "albumkit/rules/words/places.txt"} <= names
     assert wheel.stat().st_size < LARGEST_WHEEL
     scripts = configparser.ConfigParser()
     scripts.read_string(entry_points.decode())

@@ -42,6 +42,8 @@ class Caption:
     source: CaptionSource
     encoding: str = "utf-8"
     problem: str = ""
+    #: Whether the file begins with UTF-8's byte order mark, which ``text`` lacks.
+    marked: bool = False
 
 
 def normalise_caption(text: str) -> str:
@@ -71,7 +73,8 @@ def decode_caption(data: bytes, source: CaptionSource) -> Caption:
     if b"\x00" in data:
         return Caption("", source, problem="holds NUL bytes: not text")
     try:
-        return Caption(normalise_caption(data.decode("utf-8-sig")), source)
+        text = normalise_caption(data.decode("utf-8-sig"))
+        return Caption(text, source, marked=data.startswith(b"\xef\xbb\xbf"))
     except UnicodeDecodeError:
         return Caption(normalise_caption(data.decode("cp1252", "replace")), source, "latin-1")
 

@@ -6,6 +6,9 @@ Importing this package registers every fact. ``registry.Table`` measures, column
 from albumkit.facts import (  # noqa: F401 - they register themselves
     album,
     caption,
+    caption_length,
+    caption_sets,
+    caption_words,
     clip,
     example,
     files,
@@ -17,6 +20,7 @@ from albumkit.facts import (  # noqa: F401 - they register themselves
     quality,
     settings,
     training,
+    trigger,
 )
 from albumkit.facts.cache import FactCache
 from albumkit.facts.measure import Measured

@@ -81,6 +81,14 @@ def caption_encoding(own_caption: Caption) -> str:
 
 
 @fact("caption")
+def byte_order_mark(own_caption: Caption) -> bool:
+    """Whether the caption's file begins with UTF-8's byte order mark; not applicable to what is no text."""
+    if own_caption.problem:
+        raise NotApplicable("unreadable")
+    return own_caption.marked
+
+
+@fact("caption")
 def caption_file(own_caption: Caption) -> str:
     """The file that holds the caption."""
     return own_caption.source.path
