@@ -215,39 +215,48 @@ def subject_shots() -> list[Shot]:
     return shots
 
 
+_PAINTS: list[tuple[Colour, str]] = [
+    ((0.55, 0.3, 0.2), "brick"),
+    ((0.6, 0.55, 0.4), "sandstone"),
+    ((0.35, 0.4, 0.45), "slate"),
+    ((0.6, 0.4, 0.35), "rose"),
+    ((0.3, 0.35, 0.25), "mossy"),
+]
+_GROUNDS: list[tuple[str, Colour, str]] = [
+    ("grass", (0.18, 0.3, 0.08), "in a meadow"),
+    ("brick", (0.4, 0.36, 0.32), "on a paved yard"),
+    ("sand", (0.55, 0.45, 0.3), "on a sandy plain"),
+    ("snow", (0.8, 0.83, 0.88), "in fresh snow"),
+]
+
+
 def street_shots(count: int, seed: int = 5) -> list[Shot]:
-    """Houses, trees and hills, every time set otherwise; the words say what stands there."""
+    """Houses, trees and hills, every time set otherwise; the words say how it is seen."""
     dice = random.Random(seed)
-    paints = [(0.55, 0.3, 0.2), (0.6, 0.55, 0.4), (0.35, 0.4, 0.45), (0.6, 0.4, 0.35), (0.3, 0.35, 0.25)]
-    grounds = [("grass", (0.18, 0.3, 0.08), "a meadow"), ("brick", (0.4, 0.36, 0.32), "a paved yard")]
-    grounds += [("sand", (0.55, 0.45, 0.3), "a sandy path"), ("snow", (0.8, 0.83, 0.88), "fresh snow")]
-    shots = []
-    for number in range(count):
-        ground, colour, where = grounds[dice.randrange(4)]
-        houses, trees = 1 + dice.randrange(3), dice.randrange(4)
-        things: tuple[Thing, ...] = hills((0.1, 0.18, 0.08)) if dice.random() < 0.6 else ()
-        for place in range(houses):
-            x = (place - (houses - 1) / 2) * dice.uniform(4.6, 5.6)
-            things += house(
-                x, dice.uniform(-3, 0), dice.uniform(-30, 30), dice.choice(paints), dice.uniform(1.3, 2.0)
-            )
-        for place in range(trees):
-            things += tree((-1) ** place * dice.uniform(3.4, 7), dice.uniform(-2, 3), dice.uniform(0.9, 1.5))
-        sun, sun_colour, sky, horizon, clouds, _ = _LIGHTS[number % 4]
-        camera = Camera(
-            dice.uniform(-40, 40),
-            dice.uniform(9, 14),
-            dice.uniform(1.4, 5),
-            (0, 1.5, -1),
-            dice.uniform(38, 52),
-        )
-        what = ["a house", "two houses", "three houses"][houses - 1]
-        green = ["", " and a tree", " and two trees", " and three trees"][trees]
-        shots.append(
-            Shot(
-                Scene(things, ground, colour, sun, sun_colour, sky, horizon, clouds),
-                camera,
-                f"{what}{green} on {where}",
-            )
-        )
-    return shots
+    shots: dict[str, Shot] = {}
+    while len(shots) < count:
+        shot = _street(dice, len(shots))
+        shots.setdefault(shot.words, shot)
+    return list(shots.values())
+
+
+def _street(dice: random.Random, number: int) -> Shot:
+    ground, colour, where = dice.choice(_GROUNDS)
+    houses, trees, hilly = 1 + dice.randrange(3), dice.randrange(4), dice.random() < 0.6
+    paint, kind = dice.choice(_PAINTS)
+    things = hills((0.1, 0.18, 0.08)) if hilly else ()
+    for place in range(houses):
+        x = (place - (houses - 1) / 2) * dice.uniform(4.6, 5.6)
+        things += house(x, dice.uniform(-3, 0), dice.uniform(-30, 30), paint, dice.uniform(1.3, 2.0))
+    for place in range(trees):
+        things += tree((-1) ** place * dice.uniform(3.4, 7), dice.uniform(-2, 3), dice.uniform(0.9, 1.5))
+    sun, sun_colour, sky, horizon, clouds, _ = _LIGHTS[number % 4]
+    away, high = dice.uniform(9, 14), dice.uniform(1.4, 5)
+    camera = Camera(dice.uniform(-40, 40), away, high, (0, 1.5, -1), dice.uniform(38, 52))
+    what = [f"a {kind} house", f"two {kind} houses", f"a row of three {kind} houses"][houses - 1]
+    green = ["", " beside a tree", " between two trees", " among three trees"][trees]
+    behind = ", hills behind" if hilly else ", empty horizon"
+    framing = "seen from above" if high > 3.4 else "from a low viewpoint" if high < 2.2 else "at eye level"
+    near = "wide shot" if away > 12 else "close view" if away < 10 else "middle distance"
+    words = f"{what}{green} {where}{behind}, {framing}, {near}"
+    return Shot(Scene(things, ground, colour, sun, sun_colour, sky, horizon, clouds), camera, words)

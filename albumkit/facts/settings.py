@@ -196,7 +196,7 @@ def fit(name: str, setting: Value, trainer: Trainer) -> Fit:
 def knob_accepted(name: str, fit: Fit) -> bool:
     """Whether type, range and choice are as the trainer states; multiples and rank are other facts."""
     if name == "rank":
-        raise NotApplicable("rank_offered")
+        raise NotApplicable("a rank is judged by rank_offered")
     return fit.accepted
 
 
@@ -212,7 +212,7 @@ def rank_offered(name: str, fit: Fit) -> bool:
 def knob_on_grid(name: str, fit: Fit, trainer: Trainer) -> bool:
     """Whether the value is one of the multiples that the trainer takes; frames are another fact."""
     if trainer.knobs[name].offset:
-        raise NotApplicable("frames_on_grid")
+        raise NotApplicable("frames are judged by frames_on_grid")
     return fit.on_grid
 
 
