@@ -64,15 +64,15 @@ MESSY_CAPTIONS = {
 }
 
 
-#: Root of a picture of `messy/masked`: frame of cup.mp4, caption, corners of the white ellipse in its mask, if any.
+#: Root in `messy/masked`: frame of cup.mp4, caption, corners of the white ellipse in its mask, if any.
 MASKED = {
-    "cup_01": (24, "upright, thumb on the near side, plain wall", (120, 30, 270, 265)),
+    "cup_01": (24, "upright, thumb on the near side, plain wall", (170, 55, 268, 250)),
     "cup_02": (54, "tilted to the left, forearm from the right, soft light", (80, 40, 250, 260)),
-    "cup_03": (78, "held low in the frame, base hidden by the hand", (100, 60, 260, 280)),
-    "cup_04": (96, "seen a little from above, rim towards the camera", (110, 30, 280, 250)),
-    "cup_05": (128, "leaning to the right, a streak of light on it", (120, 30, 290, 260)),
+    "cup_03": (78, "tilted to the left near the left edge, forearm across the frame", (100, 60, 260, 280)),
+    "cup_04": (96, "leaning to the right above the middle, fingers in front", (110, 30, 280, 250)),
+    "cup_05": (128, "leaning to the right, a streak of light on it", (212, 52, 312, 222)),
     "cup_06": (160, "small in the frame, much empty wall around it", None),
-    "cup_07": (204, "close to the camera, fingers spread behind it", (90, 20, 290, 280)),
+    "cup_07": (204, "close to the camera, fingers spread behind it", (135, 35, 245, 255)),
 }
 MASKED_SIZE = (384, 288)
 #: Root of a pair of `messy/sketches`: frame of box.mp4 and left upper corner of its 384x288 window.

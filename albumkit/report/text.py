@@ -131,7 +131,7 @@ def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbo
 
 
 def _where(album: AlbumResult, group: Sequence[Finding], room: int) -> str:
-    """How many of the album, or the place in a file: from the album on, where ``room`` columns do not suffice."""
+    """How many of the album, or the place in a file (without the album where ``room`` is short)."""
     first = group[0]
     if first.scope in ("knob", "settings"):
         if len(group) > 1 or not first.path:
