@@ -59,8 +59,10 @@ def test_every_promised_rule_is_there():
       example/animated example/wide-gamut-profile example/location-metadata example/extreme-aspect-ratio
       example/cropped-by-bucket example/blurry example/too-dark example/too-bright example/low-information
       example/heavy-jpeg-artifacts example/letterboxed example/near-duplicate
-      album/junk-files album/nested-folders album/mixed-media album/name-not-portable album/name-collision
-      album/orphan-caption album/orphan-mask album/ambiguous-caption album/archive-too-large album/few-settings
+      album/junk-files album/nested-folders album/mixed-media album/name-not-portable
+      album/name-collision
+      album/orphan-caption album/orphan-mask album/ambiguous-caption album/archive-too-large
+      album/few-settings
       caption/byte-order-mark caption/too-long caption/near-identical caption/trigger-case-varies
       caption/class-phrase-drifts caption/trigger-is-a-word caption/placeholder-left caption/empty-adjectives
       caption/fused-term caption/tag-list caption/filename-as-caption caption/assistant-boilerplate
