@@ -230,7 +230,7 @@ def test_pairs_show_start_and_end_also_when_one_is_missing(tmp_path):
 
 def test_a_clip_shows_a_frame(tmp_path):
     pytest.importorskip("av", reason="the extra [video] is not installed")
-    from test_clips import make_clip
+    from clipmaker import make_clip
 
     make_clip(tmp_path / "clips" / "a.mp4", frames=50, rate=25)
     page = page_of(tmp_path / "clips")
