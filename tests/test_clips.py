@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from albums import SCENES
-from clipmaker import make_clip
+from clipmaker import SIZE, make_clip
 
 from albumkit.clips import read_clip_header
 from albumkit.errors import MissingExtra

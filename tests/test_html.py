@@ -230,12 +230,12 @@ def test_pairs_show_start_and_end_also_when_one_is_missing(tmp_path):
 
 def test_a_clip_shows_a_frame(tmp_path):
     pytest.importorskip("av", reason="the extra [video] is not installed")
-    from clipmaker import make_clip
+    from clipmaker import SIZE, make_clip
 
     make_clip(tmp_path / "clips" / "a.mp4", frames=50, rate=25)
     page = page_of(tmp_path / "clips")
     (image,) = pictures(page).values()
-    assert image.size == (96, 64)
+    assert image.size == SIZE
     assert "\u25b6 0:02.0" in page.all("article")[0][1]
 
 
