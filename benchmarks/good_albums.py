@@ -296,8 +296,12 @@ def make_album(folder: Path, kind: str, part: int = 1, jobs: int = 2) -> None:
     """One album of a kind, an nth (``part``) as large on each side as it should be."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "album.toml").write_text(SETTINGS[kind], encoding="utf-8")
+    make, shots = partial(MAKERS[kind], folder, part), enumerate(shots_of(kind))
+    if jobs == 1:
+        list(map(make, shots))
+        return
     with ProcessPoolExecutor(jobs) as pool:
-        list(pool.map(partial(MAKERS[kind], folder, part), enumerate(shots_of(kind))))
+        list(pool.map(make, shots))
 
 
 def contact_sheet(root: Path, kinds: Iterable[str]) -> None:

@@ -132,8 +132,11 @@ FITS = (
             "black bars of 20 % at the sides": d.barred(0.2, 0, 0),
             "a white rim of 4 %": d.barred(0.04, 0.04, 250),
         },
-        must_pass={"a white rim of 1 %": d.barred(0.01, 0.01, 250)},
-        may_find={"bars of 12 % of the picture itself, blurred": d.blurred_bars(0.12)},
+        must_pass={"a white rim of 0.5 %": d.barred(0.005, 0.005, 250)},
+        may_find={
+            "a white rim of 1 %": d.barred(0.01, 0.01, 250),
+            "bars of 12 % of the picture itself, blurred": d.blurred_bars(0.12),
+        },
     ),
     Fit(
         "example/near-duplicate",
@@ -173,7 +176,7 @@ FITS = (
         "mask/share-outlier",
         "share_deviation",
         of="mask",
-        must_find={"a tenth of its sides": d.shrunk(0.1)},
+        must_find={"a seventh of its sides": d.shrunk(1 / 7)},
         must_pass={"soft edge": d.soft_edge, "half out of the picture": d.half_out},
         may_find={"a third of its sides": d.shrunk(1 / 3), "inverted": d.inverted},
     ),
@@ -271,8 +274,7 @@ def section(fit: Fit, columns: Mapping[str, Column]) -> Iterator[str]:
     )
     yield f"### {fit.rule}: `{fit.fact}`, {key} {limit:g}"
     yield ""
-    limits = "any limit from {1:g} to {2:g} does as well".format(*fitted)
-    yield f"The first half alone gives {fitted[0]:g}; there {limits}."
+    yield "The first half alone gives {:g}: any limit from {:g} to {:g} does as well there.".format(*fitted)
     yield ""
     yield f"| copies of the {fit.of}s | should fire | first half | second half | median |"
     yield "|---|---|---:|---:|---:|"
@@ -293,19 +295,20 @@ def taken_with_the_fault(fit: Fit, files: Sequence[Path]) -> str:
 
 
 def best_limit(good: Column, poor: Column, key: str) -> tuple[float, float, float]:
-    """The limit at which hits less twice the false alarms, both as shares, are the most; where many are as
-    good, the middle of them, with the first and the last.
+    """The limit at which hits less twice the false alarms, both as shares, are the most: the middle of where
+    they are, with its ends.
     """
     known = sorted({v for v in (*good, *poor) if v is not None})
-    between = [(a + b) / 2 for a, b in itertools.pairwise(known)]
 
     def worth(limit: float) -> float:
         alarms = sum(breaks(v, key, limit) for v in good) / len(good)
         return sum(breaks(v, key, limit) for v in poor) / len(poor) - 2 * alarms
 
-    worths = [round(worth(limit), 6) for limit in between]
-    best = [limit for limit, w in zip(between, worths, strict=True) if w == max(worths)]
-    return round((best[0] + best[-1]) / 2, 2), round(best[0], 2), round(best[-1], 2)
+    gaps = list(itertools.pairwise(known))
+    worths = [round(worth((low + high) / 2), 6) for low, high in gaps]
+    best = [gap for gap, w in zip(gaps, worths, strict=True) if w == max(worths)]
+    low, high = best[0][0], best[-1][1]
+    return round((low + high) / 2, 2), low, high
 
 
 def limit_sections(
