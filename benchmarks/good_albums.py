@@ -107,7 +107,7 @@ def phone_picture(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
             still, exif[274] = still.transpose(Image.Transpose.ROTATE_90), 6
         still.save(folder / f"{name}.JPG", quality=92, exif=exif, icc_profile=wide_profile())
     (folder / f"{name}.txt").write_text(caption_of(shot), encoding="utf-8")
-    write_clip(folder / f"{name}.MOV", pan(small, (320, 240), 40, 0.04), 20)
+    write_clip(folder / f"{name}.MOV", pan(small, (320 // part, 240 // part), 40, 0.04), 20)
 
 
 def masked_picture(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
@@ -169,6 +169,7 @@ def pan(
     still: Image.Image, size: tuple[int, int], count: int, reach: float, way: int = 0
 ) -> Iterable[Image.Image]:
     """Frames of a window that moves over a still: in, out, right or left by ``reach`` of its side."""
+    size = (size[0] // 2 * 2, size[1] // 2 * 2)  # H.264 halves the colours
     if (size[0] > size[1]) != (still.width > still.height):
         size = (size[1], size[0])
     for number in range(count):
