@@ -1,4 +1,4 @@
-"""Good albums are quiet: one of each kind of benchmarks/good_albums.py, rendered small, through the real lint.
+"""Good albums are quiet: one of each kind of benchmarks/good_albums.py, small, through the real lint.
 
 A rule that speaks about a good album is noisy until somebody has looked: then it is named in ``SAID``, or its
 limit, its fact or the album is mended. What the albums of full size give stands in benchmarks/quiet.md.
