@@ -54,6 +54,8 @@ NOT_PHOTOGRAPHS = """
     color.png horse.png logo.png page.png text.png phantom.png cell.png ihc.png microaneurysms.png
     retina.jpg hubble* moon.png lbp* multipage* no_time* simple.* truncated* mssim* *depth_map* bubble*
     screenshot*""".split()
+#: A rule that fires on a larger share of good photographs is off by default.
+NOISY = 0.05
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 #: example/truncated asks whether there are pixels at all.
 RULES = [r for r in load_rules() if r.cost == "pixels" and r.id != "example/truncated"]
@@ -104,7 +106,7 @@ def alarm_table(photos: dict[str, list[Path]], albums: dict[str, Path], work: Pa
         "| rule | " + " | ".join(sources) + " | photographs together |",
         "|---|" + "---:|" * (len(sources) + 1),
     ]
-    named = []
+    named, noisy = [], []
     for rule in RULES:
         cells, hits, of = [], 0, 0
         for name, (found, counts) in sources.items():
@@ -115,9 +117,12 @@ def alarm_table(photos: dict[str, list[Path]], albums: dict[str, Path], work: Pa
                 hits, of = hits + hit, of + count
                 named += [f"- {rule.id}: {path}" for path in sorted(found.get(rule.id, ()))]
         off = " (off by default)" if rule.opt_in else ""
+        if of and hits / of > NOISY:
+            noisy.append(rule.id)
         total = f"{hits} of {of} ({100 * hits / of:.1f} %)" if of else ""
         lines.append(f"| {rule.id}{off} | {' | '.join(cells)} | {total} |")
-    return [*lines, "", "What fired on photographs:", "", *(named or ["- nothing"]), ""]
+    lines += ["", f"Above {NOISY:.0%}: {', '.join(noisy) or 'none'}.", "", "What fired on photographs:", ""]
+    return [*lines, *(named or ["- nothing"]), ""]
 
 
 def album_table(albums: dict[str, Path]) -> list[str]:
@@ -166,7 +171,7 @@ def report(options: argparse.Namespace, work: Path) -> str:
         "Written by `python benchmarks/quiet.py`, which says where to get the pictures. "
         f"Python {platform.python_version()}, Pillow {Image.__version__}; "
         + ", ".join(f"{name}: {len(files)} photographs" for name, files in photos.items())
-        + ". A rule that fires on more than 5 % of good photographs is off by default.",
+        + f". A rule that fires on more than {NOISY:.0%} of good photographs is off by default.",
         "",
         "## On good pictures",
         "",
