@@ -35,6 +35,7 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -43,7 +44,7 @@ from quiet_limits import limit_sections
 from albumkit.facts import FactCache, Measured
 from albumkit.lint import AlbumResult, lint
 from albumkit.opening import open_album
-from albumkit.rule import load_rules
+from albumkit.rule import Rule, load_rules
 from albumkit.settings import resolve
 from albumkit.workflows import lint_paths
 
@@ -73,55 +74,68 @@ def photographs(folder: Path, skip: Sequence[str]) -> list[Path]:
     return found
 
 
-def fired(folder: Path) -> tuple[dict[str, set[str]], dict[str, int]]:
-    """Rule -> the paths on which it fires, every rule switched on; scope -> subjects."""
-    opened = open_album(folder)
-    settings = resolve(opened.config, guessed_kind=opened.guessed_kind)
-    result = lint(opened, settings, Measured(opened.album, FactCache.none()), rules=RULES)
-    found: dict[str, set[str]] = defaultdict(set)
-    for one in (*result.findings, *result.handled):
-        found[one.rule].add(one.path)
-    examples = opened.album.examples
-    return found, {
-        "example": len(opened.album.media),
-        "clip": sum(m.media == "clip" for m in opened.album.media),
-        "pair": sum(e.is_pair for e in examples),
-        "mask": sum(e.mask is not None for e in examples),
-        "caption": len(examples),
-    }
+@dataclass(frozen=True)
+class Fired:
+    """What every pixel rule said of one folder."""
+
+    #: Rule -> the paths on which it fires.
+    paths: dict[str, set[str]]
+    #: Rules that the kind of album has not switched off.
+    judged: frozenset[str]
+    #: Scope -> subjects.
+    subjects: dict[str, int]
+
+    @classmethod
+    def on(cls, folder: Path) -> Fired:
+        opened = open_album(folder)
+        settings = resolve(opened.config, guessed_kind=opened.guessed_kind)
+        result = lint(opened, settings, Measured(opened.album, FactCache.none()), rules=RULES)
+        paths: dict[str, set[str]] = defaultdict(set)
+        for one in (*result.findings, *result.handled):
+            paths[one.rule].add(one.path)
+        examples = opened.album.examples
+        subjects = {
+            "example": len(opened.album.media),
+            "clip": sum(m.media == "clip" for m in opened.album.media),
+            "pair": sum(e.is_pair for e in examples),
+            "mask": sum(e.mask is not None for e in examples),
+            "caption": len(examples),
+        }
+        return cls(paths, frozenset(result.rules), subjects)
+
+    def cell(self, rule: Rule) -> str:
+        count = self.subjects[rule.scope]
+        if not count:
+            return ""
+        return f"{len(self.paths[rule.id])} of {count}" if rule.id in self.judged else "off"
 
 
 def alarm_table(photos: dict[str, list[Path]], albums: dict[str, Path], work: Path) -> list[str]:
-    """Rule by source: fired of how many; then which pictures."""
-    sources: dict[str, tuple[dict[str, set[str]], dict[str, int]]] = {}
+    """Rule by source: fired of how many; then which photographs."""
+    fired: dict[str, Fired] = {}
     for name, files in photos.items():
         folder = work / f"photos_{name}"
         folder.mkdir(parents=True)
         for file in files:
             shutil.copy(file, folder)
-        sources[name] = fired(folder)
+        fired[name] = Fired.on(folder)
         shutil.rmtree(folder)
-    sources |= {name: fired(folder) for name, folder in albums.items()}
+    fired |= {name: Fired.on(folder) for name, folder in albums.items()}
     lines = [
-        "| rule | " + " | ".join(sources) + " | photographs together |",
-        "|---|" + "---:|" * (len(sources) + 1),
+        "| rule | " + " | ".join(fired) + " | photographs together |",
+        "|---|" + "---:|" * (len(fired) + 1),
     ]
     named, noisy = [], []
     for rule in RULES:
-        cells, hits, of = [], 0, 0
-        for name, (found, counts) in sources.items():
-            count = counts[rule.scope]
-            hit = len(found.get(rule.id, ()))
-            cells.append(f"{hit} of {count}" if count else "")
-            if name in photos:
-                hits, of = hits + hit, of + count
-                named += [f"- {rule.id}: {path}" for path in sorted(found.get(rule.id, ()))]
-        off = " (off by default)" if rule.opt_in else ""
-        if of and hits / of > NOISY:
-            noisy.append(rule.id)
-        total = f"{hits} of {of} ({100 * hits / of:.1f} %)" if of else ""
-        lines.append(f"| {rule.id}{off} | {' | '.join(cells)} | {total} |")
-    lines += ["", f"Above {NOISY:.0%}: {', '.join(noisy) or 'none'}.", "", "What fired on photographs:", ""]
+        hits = sorted(path for name in photos for path in fired[name].paths[rule.id])
+        of = sum(fired[name].subjects[rule.scope] for name in photos)
+        total = f"{len(hits)} of {of} ({len(hits) / of:.1%})" if of else ""
+        cells = " | ".join(one.cell(rule) for one in fired.values())
+        lines.append(f"| {rule.id}{' (off by default)' if rule.opt_in else ''} | {cells} | {total} |")
+        named += [f"- {rule.id}: {path}" for path in hits]
+        noisy += [rule.id] if of and len(hits) / of > NOISY else []
+    lines += ["", "*off*: switched off for albums of this kind.", ""]
+    lines += [f"Above {NOISY:.0%}: {', '.join(noisy) or 'none'}.", "", "What fired on photographs:", ""]
     return [*lines, *(named or ["- nothing"]), ""]
 
 
@@ -146,7 +160,8 @@ def told(name: str, result: AlbumResult) -> Iterator[str]:
         by_rule[finding.severity, finding.rule].append(finding)
     for (severity, rule), findings in by_rule.items():
         first = findings[0]
-        where = f"{len(findings)} of them, as {first.path}" if len(findings) > 1 else first.path
+        where = first.path or "the album"
+        where = f"{len(findings)} of them, as {where}" if len(findings) > 1 else where
         yield f"- {name}: {severity} {rule} ({where}): {first.message}"
     for one in result.skipped:
         yield f"- {name}: {one.rule} could not be judged: {one.reason}"
