@@ -1,4 +1,4 @@
-"""Known faults put into good photographs, for benchmarks/quiet.py. All work on RGB at the training size."""
+"""Known faults put into good photographs (RGB at the training size) and into good masks, for quiet.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 AREA = 1024 * 1024
 Degrade = Callable[[Image.Image], bytes]
@@ -122,3 +122,100 @@ def emptied(share: float) -> Degrade:
 def clouded(strength: float) -> Degrade:
     """Behind a nearly opaque veil: ``strength`` of its contrast is left."""
     return lambda image: jpeg(Image.blend(Image.new("RGB", image.size, (150, 150, 155)), image, strength))
+
+
+def barred(across: float, down: float, tone: int) -> Degrade:
+    """With bars of these shares of the sides left and right, and at top and bottom."""
+
+    def degrade(image: Image.Image) -> bytes:
+        bars = (round(image.width * across), round(image.height * down))
+        return jpeg(ImageOps.expand(image, bars, fill=(tone,) * 3))
+
+    return degrade
+
+
+def blurred_bars(down: float) -> Degrade:
+    """With bars at top and bottom that show the picture itself, enlarged and blurred."""
+
+    def degrade(image: Image.Image) -> bytes:
+        bar = round(image.height * down)
+        whole = image.resize((image.width, image.height + 2 * bar)).filter(ImageFilter.GaussianBlur(20))
+        whole.paste(image, (0, bar))
+        return jpeg(whole)
+
+    return degrade
+
+
+def halved(image: Image.Image) -> bytes:
+    return jpeg(image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS))
+
+
+def mirrored(image: Image.Image) -> bytes:
+    return jpeg(ImageOps.mirror(image))
+
+
+def cut(left: float, top: float, right: float, bottom: float) -> Degrade:
+    """Shares of the sides cut off."""
+
+    def degrade(image: Image.Image) -> bytes:
+        wide, high = image.size
+        box = (wide * left, high * top, wide * (1 - right), high * (1 - bottom))
+        return jpeg(image.crop(tuple(map(round, box))))
+
+    return degrade
+
+
+def turned(degrees: float) -> Degrade:
+    """The next shot by hand: turned, moved, so much cut off that no corner is empty."""
+    trim = cut(0.05, 0.03, 0.03, 0.05)
+    return lambda image: trim(image.rotate(degrees, Image.Resampling.BICUBIC))
+
+
+# Masks: white on black.
+
+
+def inverted(mask: Image.Image) -> bytes:
+    return png(ImageOps.invert(mask))
+
+
+def soft_edge(mask: Image.Image) -> bytes:
+    return png(mask.filter(ImageFilter.GaussianBlur(max(mask.size) / 200)))
+
+
+def half_out(mask: Image.Image) -> bytes:
+    """The picture was framed so that the subject stands half beyond the right side."""
+    left, _, right, _ = mask.getbbox() or (0, 0, 0, 0)
+    moved = Image.new("L", mask.size)
+    moved.paste(mask, (mask.width - (left + right) // 2, 0))
+    return png(moved)
+
+
+def spotted(mask: Image.Image) -> bytes:
+    """Forty spots of the ground were taken for the subject."""
+    dice, spotted = np.random.default_rng(3), mask.copy()
+    side = max(mask.size) * 0.025
+    for x, y in dice.random((40, 2)) * (mask.width - side, mask.height - side):
+        ImageDraw.Draw(spotted).ellipse((x, y, x + side, y + side), fill=255)
+    return png(spotted)
+
+
+def in_four(mask: Image.Image) -> bytes:
+    """Three twigs lie before the subject."""
+    left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
+    parted = mask.copy()
+    for share in (0.3, 0.5, 0.7):
+        y = round(top + share * (bottom - top))
+        ImageDraw.Draw(parted).line((left, y, right, y), fill=0, width=max(2, mask.height // 60))
+    return png(parted)
+
+
+def shrunk(scale: float) -> Degrade:
+    """Only a small part, or something small, was taken for the subject."""
+
+    def degrade(mask: Image.Image) -> bytes:
+        small = mask.resize((max(1, round(mask.width * scale)), max(1, round(mask.height * scale))))
+        ground = Image.new("L", mask.size)
+        ground.paste(small, ((mask.width - small.width) // 2, (mask.height - small.height) // 2))
+        return png(ground)
+
+    return degrade

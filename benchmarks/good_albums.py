@@ -1,15 +1,16 @@
 """Make a good album of each kind: what lint must be quiet about.
 
-    python benchmarks/good_albums.py /tmp/good [subject style edit video] [--small] [--jobs 2]
+    python benchmarks/good_albums.py /tmp/good [subject masked style edit video] [--part 4] [--jobs 2]
 
 - ``subject``: one figurine in 24 pictures of a phone: 12 megapixels, JPEG and HEIC, Display P3, some lying on
   their sides with EXIF to say so, no GPS, each with the moving half of a Live Photo.
+- ``masked``: the same 24 of one megapixel, with masks, for a trainer that reads them.
 - ``style``: 40 drawings in ink: 24 on white paper, 16 of the night on dark blue.
 - ``edit``: 15 pairs of one place by day and by night; one instruction for all.
 - ``video``: 8 clips of 121 frames: one slow camera movement each, no cuts.
 
 Everything is rendered (scenes.py), so there are no rights to mind, and the same call makes the same pictures.
-``--small`` renders a quarter of the pixels, for a quick look. About ten minutes on two cores otherwise.
+``--part N`` renders an Nth of each side, for a quick look. About TIME minutes on two cores otherwise.
 ``contact_sheet.png`` in the folder shows all of it.
 """
 
@@ -89,13 +90,13 @@ def inked(seen: Picture, night: bool) -> Image.Image:
     return Image.fromarray((drawn.clip(0, 1) * 255).astype(np.uint8))
 
 
-def phone_picture(folder: Path, scale: int, numbered: tuple[int, Shot]) -> None:
+def phone_picture(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
     """A still with its moving half and caption, as they come out of a phone."""
     number, shot = numbered
     width, height = (1512, 2016) if shot.upright else (2016, 1512)
-    seen = trace(shot.scene, shot.camera, width // scale, height // scale)
+    seen = trace(shot.scene, shot.camera, width // part, height // part)
     small = developed(seen.light, number, wide=True)
-    still = enlarged(small, (width * 2 // scale, height * 2 // scale), number)
+    still = enlarged(small, (width * 2 // part, height * 2 // part), number)
     exif = Image.Exif()
     exif[271], exif[272], exif[306] = "Apple", "iPhone 15", f"2026:06:{number + 1:02}:10:20:30"
     name = f"IMG_{4000 + number * 7}"
@@ -105,17 +106,31 @@ def phone_picture(folder: Path, scale: int, numbered: tuple[int, Shot]) -> None:
         if shot.upright:  # the sensor lies on its side; EXIF says how to turn it
             still, exif[274] = still.transpose(Image.Transpose.ROTATE_90), 6
         still.save(folder / f"{name}.JPG", quality=92, exif=exif, icc_profile=wide_profile())
-    (folder / f"{name}.txt").write_text(
-        f"a photo of TOK ceramic cat figurine {shot.words}\n", encoding="utf-8"
-    )
-    write_clip(folder / f"{name}.MOV", pan(small, (320, 240), 40, 0.04), 20)
+    (folder / f"{name}.txt").write_text(caption_of(shot), encoding="utf-8")
+    write_clip(folder / f"{name}.MOV", pan(small, (320 // part, 240 // part), 40, 0.04), 20)
 
 
-def drawing(folder: Path, scale: int, numbered: tuple[int, Shot]) -> None:
+def masked_picture(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
+    """A picture and the mask of the figurine, whose parts come first in its scene."""
+    number, shot = numbered
+    width, height = (896, 1184) if shot.upright else (1184, 896)
+    seen = trace(shot.scene, shot.camera, width // part, height // part)
+    developed(seen.light, number).save(folder / f"cat_{number:02}.jpg", quality=92)
+    mask = ((seen.what >= 0) & (seen.what < len(figurine()))).astype(np.uint8) * 255
+    (folder / "masks").mkdir(exist_ok=True)
+    Image.fromarray(mask).save(folder / "masks" / f"cat_{number:02}.png")
+    (folder / f"cat_{number:02}.txt").write_text(caption_of(shot), encoding="utf-8")
+
+
+def caption_of(shot: Shot) -> str:
+    return f"a photo of TOK ceramic cat figurine {shot.words}\n"
+
+
+def drawing(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
     number, shot = numbered
     width, height = ((1152, 896), (896, 1152), (1024, 1024))[number % 3]
     night = number >= 24
-    seen = trace(at_night(shot.scene) if night else shot.scene, shot.camera, width // scale, height // scale)
+    seen = trace(at_night(shot.scene) if night else shot.scene, shot.camera, width // part, height // part)
     inked(seen, night).save(folder / f"ink_{number:02}.png")
     when = (
         "at night under stars"
@@ -126,25 +141,25 @@ def drawing(folder: Path, scale: int, numbered: tuple[int, Shot]) -> None:
     (folder / f"ink_{number:02}.txt").write_text(text + "\n", encoding="utf-8")
 
 
-def pair(folder: Path, scale: int, numbered: tuple[int, Shot]) -> None:
+def pair(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
     number, shot = numbered
-    size = (1216 // scale, 896 // scale)
+    size = (1216 // part, 896 // part)
     for side, scene, exposure in (("start", shot.scene, 0.62), ("end", at_night(shot.scene), 1.6)):
         picture = developed(trace(scene, shot.camera, *size).light, number, exposure)
         picture.save(folder / f"place_{number:02}_{side}.jpg", quality=93)
     (folder / f"place_{number:02}.txt").write_text(INSTRUCTION + "\n", encoding="utf-8")
 
 
-def clip(folder: Path, scale: int, numbered: tuple[int, Shot]) -> None:
+def clip(folder: Path, part: int, numbered: tuple[int, Shot]) -> None:
     number, shot = numbered
-    still = developed(trace(shot.scene, shot.camera, 1536 // scale, 1024 // scale).light, number)
+    still = developed(trace(shot.scene, shot.camera, 1536 // part, 1024 // part).light, number)
     moves = [
         "slow push-in on",
         "slow pull-out from",
         "slow pan to the right over",
         "slow pan to the left over",
     ]
-    frames = pan(still, (768 // scale, 512 // scale), 121, 0.3, number % 4)
+    frames = pan(still, (768 // part, 512 // part), 121, 0.3, number % 4)
     write_clip(folder / f"move_{number:02}.mp4", frames, 25)
     text = f"TOK camera move, {moves[number % 4]} a ceramic cat figurine {shot.words}"
     (folder / f"move_{number:02}.txt").write_text(text + "\n", encoding="utf-8")
@@ -154,6 +169,7 @@ def pan(
     still: Image.Image, size: tuple[int, int], count: int, reach: float, way: int = 0
 ) -> Iterable[Image.Image]:
     """Frames of a window that moves over a still: in, out, right or left by ``reach`` of its side."""
+    size = (size[0] // 2 * 2, size[1] // 2 * 2)  # H.264 halves the colours
     if (size[0] > size[1]) != (still.width > still.height):
         size = (size[1], size[0])
     for number in range(count):
@@ -193,6 +209,22 @@ prompts = ["a photo of TOK ceramic cat figurine on a balcony, golden hour, close
 trainer = "fal-ai/flux-2-klein-9b-base-trainer"
 steps = 1000
 output_lora_format = "comfy"
+""",
+    "masked": """\
+[album]
+kind = "subject"
+trigger_phrase = "TOK"
+class_phrase = "ceramic cat figurine"
+[use]
+runtime = ["comfy"]
+prompts = ["a photo of TOK ceramic cat figurine on a balcony, golden hour, close-up"]
+[train]
+trainer = "local"
+steps = 1000
+create_masks = true
+validation = [{ prompt = "a photo of TOK ceramic cat figurine on a balcony, golden hour, close-up" }]
+[train.local]
+base = "black-forest-labs/FLUX.2-klein-base-4B"
 """,
     "style": """\
 [album]
@@ -238,7 +270,7 @@ validation = [{ prompt = "TOK camera move, slow push-in on a red bicycle" }]
 
 def shots_of(kind: str) -> list[Shot]:
     """What each kind of album shows."""
-    if kind == "subject":
+    if kind in ("subject", "masked"):
         return subject_shots()
     if kind == "video":
         return subject_shots()[2:24:3][:8]
@@ -250,6 +282,27 @@ def shots_of(kind: str) -> list[Shot]:
             for s in shots
         ]
     return shots
+
+
+MAKERS = {
+    "subject": phone_picture,
+    "masked": masked_picture,
+    "style": drawing,
+    "edit": pair,
+    "video": clip,
+}
+
+
+def make_album(folder: Path, kind: str, part: int = 1, jobs: int = 2) -> None:
+    """One album of a kind, an nth (``part``) as large on each side as it should be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "album.toml").write_text(SETTINGS[kind], encoding="utf-8")
+    make, shots = partial(MAKERS[kind], folder, part), enumerate(shots_of(kind))
+    if jobs == 1:
+        list(map(make, shots))
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        list(pool.map(make, shots))
 
 
 def contact_sheet(root: Path, kinds: Iterable[str]) -> None:
@@ -285,19 +338,12 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("kinds", nargs="*", default=list(SETTINGS), metavar="KIND")
-    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--part", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    makers = {"subject": phone_picture, "style": drawing, "edit": pair, "video": clip}
     for kind in given.kinds:
-        folder = given.folder / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "album.toml").write_text(SETTINGS[kind], encoding="utf-8")
-        make = partial(makers[kind], folder, 2 if given.small else 1)
-        with ProcessPoolExecutor(given.jobs) as pool:
-            for number, _ in enumerate(pool.map(make, enumerate(shots_of(kind))), 1):
-                print(f"\r{kind} {number}", end="", flush=True)
-        print()
+        make_album(given.folder / kind, kind, given.part, given.jobs)
+        print(kind, flush=True)
     contact_sheet(given.folder, given.kinds)
 
 

@@ -231,16 +231,17 @@ _GROUNDS: list[tuple[str, Colour, str]] = [
 
 
 def street_shots(count: int, seed: int = 5) -> list[Shot]:
-    """Houses, trees and hills, every time set otherwise; the words say how it is seen."""
+    """Houses, trees and hills, never alike but for the paint; the words say how each is seen."""
     dice = random.Random(seed)
     shots: dict[str, Shot] = {}
     while len(shots) < count:
-        shot = _street(dice, len(shots))
-        shots.setdefault(shot.words, shot)
+        plainly, shot = _street(dice, len(shots))
+        shots.setdefault(plainly, shot)
     return list(shots.values())
 
 
-def _street(dice: random.Random, number: int) -> Shot:
+def _street(dice: random.Random, number: int) -> tuple[str, Shot]:
+    """A shot, and the words for it but for what the houses are made of."""
     ground, colour, where = dice.choice(_GROUNDS)
     houses, trees, hilly = 1 + dice.randrange(3), dice.randrange(4), dice.random() < 0.6
     paint, kind = dice.choice(_PAINTS)
@@ -253,10 +254,11 @@ def _street(dice: random.Random, number: int) -> Shot:
     sun, sun_colour, sky, horizon, clouds, _ = _LIGHTS[number % 4]
     away, high = dice.uniform(9, 14), dice.uniform(1.4, 5)
     camera = Camera(dice.uniform(-40, 40), away, high, (0, 1.5, -1), dice.uniform(38, 52))
-    what = [f"a {kind} house", f"two {kind} houses", f"a row of three {kind} houses"][houses - 1]
+    built = ["a {} house", "two {} houses", "a row of three {} houses"][houses - 1]
     green = ["", " beside a tree", " between two trees", " among three trees"][trees]
     behind = ", hills behind" if hilly else ", empty horizon"
     framing = "seen from above" if high > 3.4 else "from a low viewpoint" if high < 2.2 else "at eye level"
     near = "wide shot" if away > 12 else "close view" if away < 10 else "middle distance"
-    words = f"{what}{green} {where}{behind}, {framing}, {near}"
-    return Shot(Scene(things, ground, colour, sun, sun_colour, sky, horizon, clouds), camera, words)
+    words = f"{built}{green} {where}{behind}, {framing}, {near}"
+    scene = Scene(things, ground, colour, sun, sun_colour, sky, horizon, clouds)
+    return words, Shot(scene, camera, words.format(kind))

@@ -169,7 +169,20 @@ def _local(thing: Thing, origin: Array, way: Array) -> tuple[Array, Array]:
 
 
 def hit(thing: Thing, origin: Array, way: Array) -> Array:
-    """How far along each ray (columns of 3) the thing begins; FAR where it is missed."""
+    """How far along each ray (columns of 3; one of both may be a single column) the thing begins; FAR where
+    it is missed. Only rays that pass near its middle (two centimetres aside for rounding) are looked at.
+    """
+    to = _column(thing.at) - origin
+    radius = (max(thing.size) if thing.shape == "ball" else math.hypot(*thing.size)) + 0.02
+    ahead = _dot(way, to)
+    near = np.flatnonzero((_dot(to, to) - ahead * ahead < radius * radius) & (ahead > -radius))
+    far = np.full(ahead.shape, FAR)
+    if near.size:
+        far[near] = _hit(thing, *(rays if rays.shape[1] == 1 else rays[:, near] for rays in (origin, way)))
+    return far
+
+
+def _hit(thing: Thing, origin: Array, way: Array) -> Array:
     o, d = _local(thing, origin, way)
     if thing.shape == "ball":
         a, b = _dot(d, d), _dot(o, d)

@@ -205,14 +205,17 @@ def usual_inversion(masks_measured: dict[str, Shape]) -> float:
     """By how much more than half of the album's masks have a rim that is mostly white, and whiter than the
     middle: 0 to 0.5. One subject may fill the frame and have a hole; most of an album do not. 0 below four.
     """
-    hollow = sum(1 for s in masks_measured.values() if s.rim > 0.5 and s.rim > s.middle)
+    hollow = sum(1 for s in masks_measured.values() if _is_hollow(s))
     return max(0.0, hollow / len(masks_measured) - 0.5) if len(masks_measured) >= 4 else 0.0
 
 
 @fact("mask", cost="pixels")
 def mask_inversion(mask_shape: Shape, usual_inversion: float) -> float:
-    """How much whiter the rim is than the middle (-1 to 1), and more where the whole album is like that."""
-    return round(mask_shape.rim - mask_shape.middle + usual_inversion, 3)
+    """How much whiter the rim is than the middle (-1 to 1), and more where the whole album is like that; at
+    most 0 where the rim is not mostly white: subjects in the corners are not the ground.
+    """
+    whiter = mask_shape.rim - mask_shape.middle
+    return round((whiter if _is_hollow(mask_shape) else min(whiter, 0.0)) + usual_inversion, 3)
 
 
 @fact("mask", cost="pixels")
@@ -297,6 +300,10 @@ def share_deviation(mask_share: float, usual_share: tuple[float, float]) -> floa
 def usual_percent(usual_share: tuple[float, float]) -> int:
     """The album's median white share in per cent."""
     return round(100 / (1 + math.exp(-usual_share[0])))
+
+
+def _is_hollow(shape: Shape) -> bool:
+    return shape.rim > 0.5 and shape.rim > shape.middle
 
 
 def _upright(header: Header) -> tuple[int, int]:

@@ -13,10 +13,13 @@ from albumkit.pixels.picture import Grey, Picture
 _FLAT = 2.5
 #: and its mean is no farther than this from that of the outermost line; so are two bars that belong together.
 _SAME_TONE = 6.0
-#: A bar ends along a straight line: within the next few lines (a JPEG block smears the edge over 8 pixels of
-#: the file) this share of the pixels differs from the bar's tone by ``_DIFFERS``. A dark sky or a white
-#: studio ground ends along a mountain or a shoe instead.
+#: A bar ends along a straight line, and for good. Within the next few lines (a JPEG block smears the edge
+#: over 8 pixels of the file) one differs from the bar's tone, by ``_DIFFERS``, in this share of its pixels.
 _STRAIGHT, _DIFFERS, _SMEARED = 0.6, 12, 9
+#: The first line that does so in this share comes out of nothing: the last but one does in none; and so many
+#: lines after it do as well. A dark sky or a white studio ground ends along a mountain or a shoe instead, and
+#: behind a horizon drawn in ink there is paper again.
+_STEP, _STAYS = 0.4, 4
 
 
 def bars_at_edges(picture: Picture) -> dict[str, Any]:
@@ -60,5 +63,12 @@ def _thickness(means: Any, spread: Any) -> int:
 
 
 def _ends_straight(grey: Grey, count: int, tone: float) -> bool:
-    beyond = grey[count : count + _SMEARED].astype(np.int16)
-    return bool(((np.abs(beyond - round(tone)) > _DIFFERS).mean(axis=1) >= _STRAIGHT).any())
+    lines = grey[max(0, count - 2) : count + 2 * _SMEARED].astype(np.int16)
+    differs = (np.abs(lines - round(tone)) > _DIFFERS).mean(axis=1)
+    end = next((line for line, share in enumerate(differs[: _SMEARED + 2]) if share >= _STEP), None)
+    return (
+        end is not None
+        and differs[end] - differs[max(0, end - 2)] >= _STEP
+        and differs[end : end + _STAYS].min() >= _STEP
+        and differs[end : end + _SMEARED].max() >= _STRAIGHT
+    )
