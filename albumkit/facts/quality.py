@@ -45,6 +45,14 @@ def edge_width(seen: dict[str, Any], good_header: Header, training_side: int) ->
     return round(_part(seen, "edge_width") * side / 1024, 1)
 
 
+@fact("example", cost="header")
+def edge_size(good_header: Header, training_side: int, assumed: str) -> str:
+    """The size at which the width of edges is told, in words."""
+    if math.sqrt(good_header.pixels) < training_side:
+        return f"its own size of {good_header.width} x {good_header.height} px"
+    return f"the training size of {training_side} px{assumed}"
+
+
 @fact("example", cost="pixels")
 def bright_level(seen: dict[str, Any]) -> int:
     """Luma that only one in a hundred pixels passes, in percent of full white."""
