@@ -32,9 +32,9 @@ def work(monkeypatch) -> dict[str, int]:
 
 def test_the_second_run_measures_nothing(album, work):
     assert errors(album) == {}
-    assert work == {"headers": 4, "decoded": 4}
+    assert work == {"headers": 0, "decoded": 4}
     assert errors(album) == {}
-    assert work == {"headers": 4, "decoded": 4}
+    assert work == {"headers": 0, "decoded": 4}
 
 
 def test_results_are_the_same_with_and_without_cache(album):
@@ -60,7 +60,7 @@ def test_an_edited_file_of_the_same_size_is_measured_again(album, work):
     os.utime(album / "IMG_0.png", (OLD + 60, OLD + 60))
     assert (album / "IMG_0.png").stat().st_size == before.st_size
     assert list(errors(album)) == ["IMG_0.png"]
-    assert work == {"headers": 7, "decoded": 7}
+    assert work == {"headers": 0, "decoded": 7}
 
 
 def test_a_renamed_file_keeps_its_pixel_facts(album, work):
@@ -70,7 +70,7 @@ def test_a_renamed_file_keeps_its_pixel_facts(album, work):
     assert list(errors(album)) == ["IMG_0.jpg"]
     (album / "IMG_0.jpg").rename(album / "renamed.jpg")
     assert list(errors(album)) == ["renamed.jpg"]
-    assert work == {"headers": 5, "decoded": 4}
+    assert work == {"headers": 1, "decoded": 4}
 
 
 def test_a_moved_folder_keeps_its_pixel_facts(album, work):
@@ -115,7 +115,7 @@ def test_another_version_empties_the_cache(album, monkeypatch, work):
     assert len(FactCache(libraries="pillow 1").headers(key)) == 4
     assert FactCache(libraries="pillow 2").headers(key) == {}
     measure(album, FactCache(libraries="pillow 2"))
-    assert work == {"headers": 8, "decoded": 8}
+    assert work == {"headers": 0, "decoded": 8}
     monkeypatch.setattr(cache_module, "VERSION", VERSION + 1)
     assert FactCache(libraries="pillow 2").headers(key) == {}
 
@@ -174,7 +174,7 @@ def test_a_cache_that_may_only_be_read_is_read(album, monkeypatch, work):
 
     monkeypatch.setattr(sqlite3, "connect", read_only)
     measure(album)
-    assert work == {"headers": 4, "decoded": 4}
+    assert work == {"headers": 0, "decoded": 4}
     cut(album / "IMG_0.jpg")
     assert list(errors(album)) == ["IMG_0.jpg"]
     assert where().exists()
@@ -217,7 +217,7 @@ def test_rows_that_albumkit_did_not_write_are_ignored(album, work):
     database.commit()
     database.close()
     assert errors(album) == {}
-    assert work == {"headers": 8, "decoded": 8}
+    assert work == {"headers": 0, "decoded": 8}
 
 
 def test_numbers_that_sqlite_cannot_hold_are_not_kept(album):
@@ -255,7 +255,7 @@ def test_what_may_be_mended_is_not_kept(album, monkeypatch):
 def test_too_little_memory_is_told_and_not_kept(album, monkeypatch):
     real = albumkit.pixels.examine
 
-    def short(data):
+    def short(*args):
         raise MemoryError
 
     monkeypatch.setattr(albumkit.pixels, "examine", short)

@@ -1,7 +1,7 @@
 """Measuring many files: lazy, parallel, cached.
 
-Headers are read in one thread (Python's lock allows no more), pixels in one thread a core with at most
-``MOST_PIXELS`` being decoded at any moment. What went wrong with the drive rather than with the
+Headers alone are read in one thread (Python's lock allows no more), pixels in one thread a core with at most
+``MOST_PIXELS`` being decoded at any moment, and then the headers by the same opening. What went wrong with the drive rather than with the
 file (it vanished, permission denied, no memory) is told but never kept: it may be mended by the next run.
 """
 
@@ -14,6 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
@@ -28,6 +29,7 @@ from albumkit.images import Header, read_header, reason_of
 from albumkit.parallel import MOST_PIXELS, Budget, in_order
 
 _PROBE_BYTES = 4096
+_NO_MEMORY = "there was not enough memory to decode it"
 Progress = Callable[[int, int], None]
 #: Streams of one or more files to facts of their content; see :meth:`Measured.derive`.
 Compute = Callable[..., dict[str, Any]]
@@ -50,8 +52,8 @@ class Measured:
     _hashes: dict[str, str] = field(default_factory=dict)
     #: Pixel facts by sha256, and derived facts by the key of :meth:`derive`.
     _decoded: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: Pixel facts of this run only, by path: the drive failed; None: the memory did not suffice.
-    _passing: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    #: Pixel facts of this run only, by path: the drive failed; or why there are none.
+    _passing: dict[str, dict[str, Any] | str] = field(default_factory=dict)
     #: Not in the cache yet: by path, and by the key of ``_decoded`` with the header of that content.
     _new: dict[str, tuple[Entry, Header | ClipHeader | None, str | None]] = field(default_factory=dict)
     _new_pixels: dict[str, Header | None] = field(default_factory=dict)
@@ -152,8 +154,9 @@ class Measured:
             self._decode(media)
         if entry.path not in self._passing:
             return self._decoded[self._hashes[entry.path]]
-        if (passing := self._passing[entry.path]) is None:
-            raise Unmeasured("there was not enough memory to decode it")
+        passing = self._passing[entry.path]
+        if isinstance(passing, str):
+            raise Unmeasured(passing)
         return passing
 
     def too_large(self, media: MediaFile) -> str:
@@ -166,29 +169,28 @@ class Measured:
 
     def decode_all(self, media: Iterable[MediaFile]) -> None:
         """Decode in parallel whatever is neither known nor too large; failures become facts."""
-        work = []
-        for one in media:
-            if one.media != "image" or one.entry.lfs or one.path in self._passing:
-                continue
-            header = self.header(one)
-            known = self._hashes.get(one.path) in self._decoded
-            if not (header.error or not header.width or known or _too_large(one.entry, header)):
-                work.append(one)
-        if not work:
-            return
-        from albumkit.pixels import reduction
-
+        self._load()
+        work = [one for one in media if self._to_decode(one)]
         budget = Budget(MOST_PIXELS)
 
         def one_picture(media: MediaFile) -> None:
-            header = self._headers[media.path]
-            by = 1 if header.progressive else reduction(header)
-            with budget.take(header.pixels // by**2):
-                self._decode(media)
+            self._decode(media, budget)
+            self.header(media)  # here and not later, one by one, where decoding did not tell it
 
         for done, _ in enumerate(in_order(work, one_picture, self.jobs), 1):
             if self.progress:
                 self.progress(done, len(work))
+
+    def _to_decode(self, media: MediaFile) -> bool:
+        entry = media.entry
+        if media.media != "image" or entry.lfs or entry.path in self._passing:
+            return False
+        if self._hashes.get(entry.path) in self._decoded:
+            return False
+        header = self._headers.get(entry.path)
+        if header is None:  # told by the opening that decodes it
+            return _told_by_stat(entry) is None and not _too_large(entry, Header())
+        return not header.error and bool(header.width) and not _too_large(entry, header)
 
     def derive(self, kind: str, entries: Sequence[Entry], compute: Compute) -> dict[str, Any]:
         """Facts of the content of one file, or of several together, cached by their sha256 and ``kind``.
@@ -221,7 +223,7 @@ class Measured:
             except OSError as error:
                 raise Unmeasured(reason_of(error)) from error
             except MemoryError as error:
-                raise Unmeasured("there was not enough memory to decode it") from error
+                raise Unmeasured(_NO_MEMORY) from error
         return self._decoded[key]
 
     def derive_all(self, kind: str, jobs: Sequence[Sequence[Entry]], compute: Compute) -> None:
@@ -246,29 +248,39 @@ class Measured:
         self.cache.keep(self.album.source.cache_key(), headers, pixels, self.started)
         self._new, self._new_pixels = {}, {}
 
-    def _decode(self, media: MediaFile) -> None:
+    def _decode(self, media: MediaFile, budget: Budget | None = None) -> None:
         """Read once, hash, and decode from memory unless these bytes were decoded before, by any name."""
+        entry = media.entry
+
+        def room(header: Header) -> AbstractContextManager[None] | None:
+            if not header.width or _too_large(entry, header):
+                return None
+            return budget.take(_pixels_taken(header)) if budget else contextlib.nullcontext()
+
         try:
-            with self.album.source.open(media.entry) as stream:
+            with self.album.source.open(entry) as stream:
                 data = stream.read()
             sha256 = hashlib.sha256(data).hexdigest()
             if sha256 not in self._decoded and not self._recall([sha256]):
                 from albumkit.pixels import examine  # numpy: only where pixels are measured
 
                 # Not the header read before: the file may have changed, and these two stay together.
-                header, facts = examine(data)
+                header, facts = examine(data, room)
                 header = replace(header, probe=_probe(memoryview(data)[len(data) // 2 :]))
-                self._decoded[sha256] = facts
-                known = self._headers.get(media.path)
-                self._new_pixels[sha256] = known if known == header else header
+                known = self._headers.setdefault(entry.path, header)
+                if facts is None:
+                    self._passing[entry.path] = _too_large(entry, header) or "a picture without pixels"
+                else:
+                    self._decoded[sha256] = facts
+                    self._new_pixels[sha256] = known if known == header else header
         except OSError as failure:
-            self._passing[media.path] = {"decode_error": reason_of(failure)}
+            self._passing[entry.path] = {"decode_error": reason_of(failure)}
             return
         except MemoryError:
-            self._passing[media.path] = None
+            self._passing[entry.path] = _NO_MEMORY
             return
-        self._hashes[media.path] = sha256
-        self._note(media.entry, None, sha256)
+        self._hashes[entry.path] = sha256
+        self._note(entry, None, sha256)
 
     def _recall(self, hashes: list[str]) -> bool:
         """Take the pixel facts of these contents out of the cache; whether there were any."""
@@ -288,12 +300,8 @@ class Measured:
 
     def _read_header(self, entry: Entry) -> tuple[Header, bool]:
         """The header, and whether it will still be so at the next run."""
-        if entry.problem:
-            return Header(error=entry.problem), False
-        if entry.size == 0:
-            return Header(error="the file is empty (0 bytes)"), True
-        if known := known_reason(entry.path):  # Pillow would take a camera's preview for the picture
-            return Header(error=known), True
+        if (told := _told_by_stat(entry)) is not None:
+            return told, not entry.problem
         try:
             with self.album.source.open(entry) as stream:
                 return _probed_header(stream, entry.size), True
@@ -334,6 +342,14 @@ class Measured:
         return f'Git LFS pointer; run: git lfs pull --include "{self.album.lfs_include}"'
 
 
+def _told_by_stat(entry: Entry) -> Header | None:
+    """The header of a file that need not be opened to know that it is no picture."""
+    if entry.problem or not entry.size:
+        return Header(error=entry.problem or "the file is empty (0 bytes)")
+    reason = known_reason(entry.path)  # Pillow would take a camera's preview for the picture
+    return Header(error=reason) if reason else None
+
+
 def _probed_header(stream: BinaryIO, size: int) -> Header:
     stream.seek(size // 2)
     probe = _probe(stream.read(_PROBE_BYTES))
@@ -360,6 +376,14 @@ def _clip_from(facts: Any) -> ClipHeader | None:
         return ClipHeader(**facts) if facts else None
     except TypeError:
         return None
+
+
+def _pixels_taken(header: Header) -> int:
+    """How much a picture takes of what may be decoded at the same time."""
+    from albumkit.pixels import reduction
+
+    by = 1 if header.progressive else reduction(header)
+    return header.pixels // by**2
 
 
 def _too_large(entry: Entry, header: Header) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from albumkit.images import Header, read_header, reason_of
@@ -32,23 +33,44 @@ MEASURES: tuple[Callable[[Picture], dict[str, Any]], ...] = (
 )
 
 
-def examine(data: bytes) -> tuple[Header, dict[str, Any]]:
+def examine(
+    data: bytes, room: Callable[[Header], AbstractContextManager[None] | None]
+) -> tuple[Header, dict[str, Any] | None]:
     """Decode a picture to its last byte and measure it.
 
+    Args:
+        room: Called with its header; holds the memory that its pixels take while they are there. None: it is
+            not decoded.
+
     Returns:
-        Its header (from the same opening: a file may change between two), and its facts. ``decode_error``:
-        why its pixels cannot be had, or "". Without an error also every measurement of ``MEASURES``, by name.
+        Its header (from the same opening: a file may change between two), and its facts; None where it was
+        not decoded. ``decode_error``: why its pixels cannot be had, or "". Without an error also every
+        measurement of ``MEASURES``, by name.
 
     Raises:
         MemoryError: there was not enough for it, which says nothing about the file.
     """
     try:
-        picture = Picture.decode(data)
+        picture = Picture.open(data)
     except MemoryError:
         raise
     except Exception as error:  # plugins raise nearly anything for a broken file
         return read_header(io.BytesIO(data)), {"decode_error": reason_of(error)}
+    held = room(picture.header)
+    if held is None:
+        return picture.header, None
+    with held:
+        return picture.header, _measured(picture)
+
+
+def _measured(picture: Picture) -> dict[str, Any]:
+    try:
+        picture.load()
+    except MemoryError:
+        raise
+    except Exception as error:
+        return {"decode_error": reason_of(error)}
     facts: dict[str, Any] = {"decode_error": ""}
     for measure in MEASURES:
         facts.update(measure(picture))
-    return picture.header, facts
+    return facts

@@ -27,6 +27,13 @@ _LARGE = 48
 _STEPS = ((2, 4), (1, 3))
 #: Parts are squares of a quarter of the side; they overlap, in steps of a third of theirs.
 _CELLS, _CELLS_OF_PART = 12, 3
+_PARTS = np.array(
+    [
+        [0 <= at // (_LARGE // _CELLS) - part < _CELLS_OF_PART for part in range(_CELLS - _CELLS_OF_PART + 1)]
+        for at in range(_LARGE)
+    ],
+    dtype=np.float64,
+)
 #: Farther than this (of the side) no copy is moved; scaled and sheared by no more.
 _FARTHEST, _SCALES, _SHEAR = 0.15, (0.75, 1.3), 0.15
 #: Before all that, thumbnails are halved and laid onto each other in so many steps; what then differs as a
@@ -58,10 +65,10 @@ def differences(
 
     def some(start: int) -> None:
         one, other = first[start : start + _AT_ONCE], second[start : start + _AT_ONCE]
-        small, others = (_halved(pixels[which].astype(np.float32)) for which in (one, other))
-        close = np.flatnonzero(_rough(small, others) < _HOPELESS)
+        rough = _rough(*(_halved(pixels[which].astype(np.float32)) for which in (one, other)))
+        close = np.flatnonzero(rough < _HOPELESS)
         if len(close):
-            a, b = _enlarged(pixels[one[close]]), _enlarged(pixels[other[close]])
+            a, b = (_levels(_enlarged(pixels, which[close]), _STEPS) for which in (one, other))
             out[start + close] = np.minimum(_misfit(a, b), _misfit(b, a))
 
     for _ in in_order(range(0, len(first), _AT_ONCE), some, os.cpu_count() or 1):
@@ -71,35 +78,38 @@ def differences(
 
 def _rough(still: Floats, moving: Floats) -> NDArray[np.float64]:
     """What differs as a whole (root of the mean square), in units of the still picture's contrast."""
-    field, offset = _aligned(still, moving, _ROUGH_STEPS)
-    still, moving = _normed(_smoothed(still)), _normed(_smoothed(moving))
-    moved, inside = _warped(moving, field, offset)
-    error = np.where(inside, still - _tones_fitted(still, moved, inside), 0)
+    stills, movings = _levels(still, _ROUGH_STEPS), _levels(moving, _ROUGH_STEPS)
+    moved, inside = _warped(movings[-1], *_aligned(stills, movings, _ROUGH_STEPS))
+    error, _ = _error(stills[-1], moved, inside)
     there = np.maximum(inside.sum(axis=(1, 2)), 1)
     rough: NDArray[np.float64] = np.sqrt((error**2).sum(axis=(1, 2), dtype=np.float64) / there)
     return rough
 
 
-def _enlarged(pixels: NDArray[np.uint8]) -> Floats:
+def _enlarged(pixels: NDArray[np.uint8], which: NDArray[np.intp]) -> Floats:
+    """The pictures of these indices; each is enlarged once, for it is in several pairs."""
+    each, back = np.unique(which, return_inverse=True)
     size = (_LARGE, _LARGE)
-    large = [Image.fromarray(one).resize(size, Image.Resampling.LANCZOS) for one in pixels]
-    return np.stack([np.asarray(one, dtype=np.float32) for one in large])
+    large = [Image.fromarray(pixels[one]).resize(size, Image.Resampling.LANCZOS) for one in each]
+    return np.stack([np.asarray(one, dtype=np.float32) for one in large])[back]
 
 
-def _misfit(still: Floats, moving: Floats) -> NDArray[np.float64]:
-    """What differs once ``moving`` lies on ``still``, in units of the still picture's contrast."""
-    field, offset = _aligned(still, moving, _STEPS)
-    still, moving = _normed(_smoothed(still)), _normed(_smoothed(moving))
-    moved, inside = _warped(moving, field, offset)
-    mask = inside.astype(np.float32)
-    still, moved = still * mask, moved * mask
-    count = _sums(mask)
+def _levels(pictures: Floats, steps: Sequence[tuple[int, int]]) -> list[Floats]:
+    """The pictures as each of the steps compares them: reduced, without grain, of one contrast."""
+    return [_normed(_smoothed(_halved(pictures) if by == 2 else pictures)) for by, _ in steps]
+
+
+def _misfit(stills: Sequence[Floats], movings: Sequence[Floats]) -> NDArray[np.float64]:
+    """What differs once ``movings`` lie on ``stills``, in units of the still picture's contrast."""
+    moved, inside = _warped(movings[-1], *_aligned(stills, movings, _STEPS))
+    still, moved = stills[-1] * inside, moved * inside
+    count = _sums(inside)
     weight = np.maximum(count, 1)
     mean_a, mean_b = _sums(still) / weight, _sums(moved) / weight
     var_a = np.maximum(_sums(still * still) / weight - mean_a**2, 0)
     var_b = np.maximum(_sums(moved * moved) / weight - mean_b**2, 0)
     both = _sums(still * moved) / weight - mean_a * mean_b
-    there = np.maximum(mask.sum(axis=(1, 2)), 1)
+    there = np.maximum(inside.sum(axis=(1, 2)), 1)
     middle = still.sum(axis=(1, 2)) / there
     contrast = np.maximum((still * still).sum(axis=(1, 2)) / there - middle**2, 1e-6)[:, None, None]
     gain = np.clip(both / (var_b + 4e-4 * contrast), *_GAINS)
@@ -113,17 +123,20 @@ def _misfit(still: Floats, moving: Floats) -> NDArray[np.float64]:
     return np.where(there < _OVERLAP * still[0].size, 1.0, result)
 
 
-def _aligned(still: Floats, moving: Floats, steps: Sequence[tuple[int, int]]) -> tuple[Floats, Floats]:
-    """The linear field (pairs, 2, 2) and the offset in pixels (pairs, 2) that lay ``moving`` on ``still``."""
-    pairs = len(still)
+def _aligned(
+    stills: Sequence[Floats], movings: Sequence[Floats], steps: Sequence[tuple[int, int]]
+) -> tuple[Floats, Floats]:
+    """The linear field (pairs, 2, 2) and the offset in pixels (pairs, 2) that lay ``movings`` on ``stills``,
+    each given at the levels of the steps.
+    """
+    pairs, side, _ = stills[-1].shape
     field = np.tile(np.eye(2, dtype=np.float32), (pairs, 1, 1))
     offset = np.zeros((pairs, 2), dtype=np.float32)
-    farthest = _FARTHEST * still.shape[1]
-    for by, times in steps:
-        target, source = (_normed(_smoothed(_halved(one) if by == 2 else one)) for one in (still, moving))
+    farthest = _FARTHEST * side
+    for (by, times), target, source in zip(steps, stills, movings, strict=True):
         for _ in range(times):
             moved, inside = _warped(source, field, offset / np.float32(by))
-            step = _step(target, _tones_fitted(target, moved, inside), inside)
+            step = _step(target, moved, inside)
             offset = np.clip(offset + by * step[:, :2], -farthest, farthest)
             field = field + step[:, 2:].reshape(pairs, 2, 2)
             for i in (0, 1):
@@ -132,25 +145,26 @@ def _aligned(still: Floats, moving: Floats, steps: Sequence[tuple[int, int]]) ->
     return field.astype(np.float32), offset.astype(np.float32)
 
 
-def _step(target: Floats, moved: Floats, inside: Flags) -> Floats:
+def _step(target: Floats, moved: Floats, inside: Floats) -> Floats:
     """By how much to correct a pair's six numbers, shape (pairs, 6), so that the error shrinks most."""
     pairs, side, _ = target.shape
     x = np.arange(side, dtype=np.float32) - (side - 1) / 2
-    error = np.where(inside, target - moved, 0).reshape(pairs, -1, 1)
-    down, right = np.gradient(moved, axis=(1, 2))
-    columns = np.empty((pairs, side, side, 6), dtype=np.float32)
-    for first, slope in ((0, right), (1, down)):
-        slope = slope * inside
-        columns[..., first] = slope
-        columns[..., 2 + 2 * first] = slope * x
-        columns[..., 3 + 2 * first] = slope * x[:, None]
-    table = columns.reshape(pairs, -1, 6)
-    rows = table.transpose(0, 2, 1)
-    normal = rows @ table
+    error, gain = _error(target, moved, inside)
+    table = np.empty((pairs, 6, side, side), dtype=np.float32)
+    right, down = table[:, 0], table[:, 1]
+    np.subtract(moved[:, :, 2:], moved[:, :, :-2], out=right[:, :, 1:-1])
+    np.subtract(moved[:, 2:], moved[:, :-2], out=down[:, 1:-1])
+    right[:, :, 0], right[:, :, -1] = (2 * (moved[:, :, i + 1] - moved[:, :, i]) for i in (0, -2))
+    down[:, 0], down[:, -1] = (2 * (moved[:, i + 1] - moved[:, i]) for i in (0, -2))
+    table[:, :2] *= (inside * (gain / 2))[:, None]
+    np.multiply(table[:, :2], x, out=table[:, 2::2])
+    np.multiply(table[:, :2], x[:, None], out=table[:, 3::2])
+    rows = table.reshape(pairs, 6, -1)
+    normal = rows @ rows.transpose(0, 2, 1)
     # A ridge keeps what the picture cannot tell (a wall of stripes: the move along them) at rest.
     ridge = 1e-3 * np.trace(normal, axis1=1, axis2=2) / 6 + 1e-3
     normal += np.eye(6, dtype=np.float32) * ridge[:, None, None].astype(np.float32)
-    found: Floats = np.linalg.solve(normal, rows @ error)[..., 0]
+    found: Floats = np.linalg.solve(normal, rows @ error.reshape(pairs, -1, 1))[..., 0]
     return found
 
 
@@ -160,47 +174,65 @@ def _halved(pictures: Floats) -> Floats:
     return halved
 
 
-def _warped(pictures: Floats, field: Floats, offset: Floats) -> tuple[Floats, Flags]:
-    """Each picture seen through its field, by linear interpolation, and where it lies inside."""
+def _warped(pictures: Floats, field: Floats, offset: Floats) -> tuple[Floats, Floats]:
+    """Each picture seen through its field, by linear interpolation, and where it lies inside: 1, else 0."""
     pairs, side, _ = pictures.shape
-    middle = (side - 1) / 2
+    middle = np.float32((side - 1) / 2)
     x = np.arange(side, dtype=np.float32) - middle
-    columns, rows = x[None, None, :], x[None, :, None]
     at_x, at_y = (
-        field[:, i, 0, None, None] * columns
-        + field[:, i, 1, None, None] * rows
-        + (offset[:, i] + middle)[:, None, None]
+        (field[:, i, 0, None] * x + offset[:, i, None])[:, None, :] + (field[:, i, 1, None] * x)[:, :, None]
         for i in (0, 1)
     )
-    inside = (at_x >= -0.5) & (at_y >= -0.5) & (at_x <= side - 0.5) & (at_y <= side - 0.5)
-    at_x, at_y = np.clip(at_x, 0, side - 1.001), np.clip(at_y, 0, side - 1.001)
-    left, top = at_x.astype(np.int32), at_y.astype(np.int32)
-    part_x, part_y = at_x - left, at_y - top
-    at = np.arange(pairs, dtype=np.int32)[:, None, None] * (side * side) + top * side + left
+    inside = (np.maximum(np.abs(at_x), np.abs(at_y)) <= side / 2).astype(np.float32)
+    for at in (at_x, at_y):
+        at += middle
+        np.clip(at, 0, np.float32(side - 1.001), out=at)
+    left, top = np.floor(at_x), np.floor(at_y)
+    at_x -= left
+    at_y -= top
+    top *= side
+    top += left
+    at = top.astype(np.intp)
+    at += (np.arange(pairs) * (side * side))[:, None, None]
     flat = pictures.reshape(-1)
-    upper = flat.take(at) * (1 - part_x) + flat.take(at + 1) * part_x
-    lower = flat.take(at + side) * (1 - part_x) + flat.take(at + side + 1) * part_x
-    return upper * (1 - part_y) + lower * part_y, inside
+    upper, lower = (_between(flat.take(at + row), flat.take(at + (row + 1)), at_x) for row in (0, side))
+    return _between(upper, lower, at_y), inside
 
 
-def _tones_fitted(target: Floats, moved: Floats, inside: Flags) -> Floats:
-    """``moved`` with the contrast and brightness that fit the target best."""
-    count = np.maximum(inside.sum(axis=(1, 2), keepdims=True), 1)
-    mean_a = np.where(inside, target, 0).sum(axis=(1, 2), keepdims=True) / count
-    mean_b = np.where(inside, moved, 0).sum(axis=(1, 2), keepdims=True) / count
-    a, b = np.where(inside, target - mean_a, 0), np.where(inside, moved - mean_b, 0)
-    gain = (a * b).sum(axis=(1, 2), keepdims=True) / ((b * b).sum(axis=(1, 2), keepdims=True) + 1e-6)
-    fitted: Floats = ((moved - mean_b) * gain + mean_a).astype(np.float32)
-    return fitted
+def _between(first: Floats, second: Floats, part: Floats) -> Floats:
+    """What lies that part of the way from the first to the second; the latter is used up."""
+    second -= first
+    second *= part
+    second += first
+    return second
+
+
+def _error(target: Floats, moved: Floats, inside: Floats) -> tuple[Floats, Floats]:
+    """Target less ``moved`` in the contrast and brightness that fit it best; and that contrast, as a factor
+    of shape (pairs, 1, 1).
+    """
+    a, b = target * inside, moved * inside
+    count, sum_a, sum_b = (one.sum(axis=(1, 2), keepdims=True) for one in (inside, a, b))
+    count = np.maximum(count, 1)
+    both, own = (np.einsum("pyx,pyx->p", one, b)[:, None, None] for one in (a, b))
+    gain: Floats = (both - sum_a * sum_b / count) / (own - sum_b * sum_b / count + np.float32(1e-6))
+    b *= gain
+    a -= b
+    a -= inside * ((sum_a - gain * sum_b) / count)
+    return a, gain
 
 
 def _smoothed(pictures: Floats) -> Floats:
     """Each pixel with its neighbours by 1 2 1, along both axes."""
     for axis in (1, 2):
-        lines = np.moveaxis(pictures, axis, 0)
-        wide: Floats = np.concatenate((lines[:1], lines, lines[-1:]))
-        smooth: Floats = (wide[:-2] + 2 * wide[1:-1] + wide[2:]) / np.float32(4)
-        pictures = np.moveaxis(smooth, 0, axis)
+        smooth = 2 * pictures
+        lines, wide = (np.moveaxis(one, axis, 0) for one in (pictures, smooth))
+        wide[1:] += lines[:-1]
+        wide[0] += lines[0]
+        wide[:-1] += lines[1:]
+        wide[-1] += lines[-1]
+        smooth /= 4
+        pictures = smooth
     return pictures
 
 
@@ -211,10 +243,7 @@ def _normed(pictures: Floats) -> Floats:
 
 
 def _sums(values: Floats) -> NDArray[np.float64]:
-    """Sums over every part, shape (pairs, 10, 10)."""
-    pairs, side, _ = values.shape
-    cell, parts = side // _CELLS, _CELLS - _CELLS_OF_PART + 1
-    cells = values.reshape(pairs, _CELLS, cell, _CELLS, cell).sum(axis=(2, 4), dtype=np.float64)
-    rows = sum(cells[:, i : i + parts] for i in range(_CELLS_OF_PART))
-    sums: NDArray[np.float64] = sum(rows[:, :, i : i + parts] for i in range(_CELLS_OF_PART))
+    """Sums over every part, shape (pairs, parts, parts)."""
+    # Picture by picture: a product of all at once is so large that it is given to threads, which then wait.
+    sums: NDArray[np.float64] = _PARTS.T @ (values.astype(np.float64) @ _PARTS)
     return sums

@@ -37,7 +37,7 @@ def reduction(header: Header) -> int:
 
 @dataclass
 class Picture:
-    """One picture, decoded.
+    """One picture, decoded unless it was only opened.
 
     ``image`` is what Pillow made of it (as stored, not turned upright; in the file's own mode, but a JPEG in
     colour as luma and reduced by :func:`reduction`), ``data`` the bytes of the file, ``header`` its
@@ -49,18 +49,31 @@ class Picture:
     image: Image.Image
 
     @classmethod
-    def decode(cls, data: bytes) -> Picture:
-        """Raises whatever Pillow raises; see :func:`albumkit.images.reason_of`."""
+    def open(cls, data: bytes) -> Picture:
+        """The picture with its header, not decoded yet.
+
+        Raises whatever Pillow raises, as :meth:`load` does; see :func:`albumkit.images.reason_of`.
+        """
         stream = io.BytesIO(data)
         image = open_image(stream)
-        header = header_of(image, stream)
+        return cls(data, header_of(image, stream), image)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Picture:
+        """Opened and decoded."""
+        picture = cls.open(data)
+        picture.load()
+        return picture
+
+    def load(self) -> None:
+        """Decode it to its last byte."""
+        header, image = self.header, self.image
         if header.frames > 1:  # counting them may have left the first one
             image.seek(0)
         if header.format == "JPEG" and isinstance(image, ImageFile.ImageFile):
             by = reduction(header)
             image.draft("L", (max(1, header.width // by), max(1, header.height // by)))
         image.load()
-        return cls(data, header, image)
 
     @functools.cached_property
     def working(self) -> Image.Image:
