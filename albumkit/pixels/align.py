@@ -44,11 +44,17 @@ _ROUGH_STEPS, _HOPELESS = ((1, 4),), 0.45
 _OVERLAP = 0.55
 #: Tones are fitted part by part within these factors; a flat part is not blown up to fit.
 _GAINS = (0.5, 2.0)
-#: Pairs that are aligned at once in one thread, with about 20 MB.
-_AT_ONCE = 128
+#: Pairs that are aligned at once in one thread, with about 10 MB.
+_AT_ONCE = 64
 #: The two kinds of misfit on one scale: the worst part, and the spread over the parts (standard deviation).
 #: See the module of likeness for what each tells; benchmarks/quiet.md for the figures.
 _OF_WORST, _OF_SPREAD = 0.4, 4.0
+
+
+#: The six numbers: which slope each belongs to (0 right, 1 down), and whether times x or times y. Below: which
+#: product of slopes, and which powers, the product of two of them holds.
+_SLOPE, _X, _Y = np.array([[0, 1, 0, 0, 1, 1], [0, 0, 1, 0, 1, 0], [0, 0, 0, 1, 0, 1]])
+_PRODUCT, _OF_X, _OF_Y = (np.add.outer(one, one) for one in (_SLOPE, _X, _Y))
 
 
 def differences(
@@ -68,7 +74,9 @@ def differences(
         rough = _rough(*(_halved(pixels[which].astype(np.float32)) for which in (one, other)))
         close = np.flatnonzero(rough < _HOPELESS)
         if len(close):
-            a, b = (_levels(_enlarged(pixels, which[close]), _STEPS) for which in (one, other))
+            each, places = np.unique(np.stack([one[close], other[close]]), return_inverse=True)
+            levels = _levels(_enlarged(pixels[each]), _STEPS)  # of a picture once, for it is in several pairs
+            a, b = ([level[place] for level in levels] for place in places.reshape(2, -1))
             out[start + close] = np.minimum(_misfit(a, b), _misfit(b, a))
 
     for _ in in_order(range(0, len(first), _AT_ONCE), some, os.cpu_count() or 1):
@@ -86,12 +94,10 @@ def _rough(still: Floats, moving: Floats) -> NDArray[np.float64]:
     return rough
 
 
-def _enlarged(pixels: NDArray[np.uint8], which: NDArray[np.intp]) -> Floats:
-    """The pictures of these indices; each is enlarged once, for it is in several pairs."""
-    each, back = np.unique(which, return_inverse=True)
+def _enlarged(pixels: NDArray[np.uint8]) -> Floats:
     size = (_LARGE, _LARGE)
-    large = [Image.fromarray(pixels[one]).resize(size, Image.Resampling.LANCZOS) for one in each]
-    return np.stack([np.asarray(one, dtype=np.float32) for one in large])[back]
+    large = [Image.fromarray(one).resize(size, Image.Resampling.LANCZOS) for one in pixels]
+    return np.stack([np.asarray(one, dtype=np.float32) for one in large])
 
 
 def _levels(pictures: Floats, steps: Sequence[tuple[int, int]]) -> list[Floats]:
@@ -150,21 +156,30 @@ def _step(target: Floats, moved: Floats, inside: Floats) -> Floats:
     pairs, side, _ = target.shape
     x = np.arange(side, dtype=np.float32) - (side - 1) / 2
     error, gain = _error(target, moved, inside)
-    table = np.empty((pairs, 6, side, side), dtype=np.float32)
-    right, down = table[:, 0], table[:, 1]
+    right, down = np.empty_like(moved), np.empty_like(moved)
     np.subtract(moved[:, :, 2:], moved[:, :, :-2], out=right[:, :, 1:-1])
     np.subtract(moved[:, 2:], moved[:, :-2], out=down[:, 1:-1])
     right[:, :, 0], right[:, :, -1] = (2 * (moved[:, :, i + 1] - moved[:, :, i]) for i in (0, -2))
     down[:, 0], down[:, -1] = (2 * (moved[:, i + 1] - moved[:, i]) for i in (0, -2))
-    table[:, :2] *= (inside * (gain / 2))[:, None]
-    np.multiply(table[:, :2], x, out=table[:, 2::2])
-    np.multiply(table[:, :2], x[:, None], out=table[:, 3::2])
-    rows = table.reshape(pairs, 6, -1)
-    normal = rows @ rows.transpose(0, 2, 1)
+    weight = inside * (gain / 2)
+    right *= weight
+    down *= weight
+    # The slopes, each once, times x and times y, are what the error is explained by. All products of two of
+    # them are products of two slopes times a power of x and one of y: summed up along rows, then columns.
+    products = np.empty((pairs, 5, side, side), dtype=np.float32)
+    for out, a, b in zip(
+        range(5), (right, right, down, right, down), (right, down, down, error, error), strict=True
+    ):
+        np.multiply(a, b, out=products[:, out])
+    powers = np.stack([np.ones_like(x), x, x * x], axis=1)
+    rows = (products.reshape(pairs, -1, side) @ powers).reshape(pairs, 5, side, 3)
+    sums = powers.T @ rows  # (pairs, product, power of y, power of x)
+    normal = sums[:, _PRODUCT, _OF_Y, _OF_X]
     # A ridge keeps what the picture cannot tell (a wall of stripes: the move along them) at rest.
     ridge = 1e-3 * np.trace(normal, axis1=1, axis2=2) / 6 + 1e-3
     normal += np.eye(6, dtype=np.float32) * ridge[:, None, None].astype(np.float32)
-    found: Floats = np.linalg.solve(normal, rows @ error.reshape(pairs, -1, 1))[..., 0]
+    with_error = sums[:, 3 + _SLOPE, _Y, _X]
+    found: Floats = np.linalg.solve(normal, with_error[..., None])[..., 0]
     return found
 
 

@@ -24,11 +24,11 @@ def levels(picture: Picture) -> dict[str, Any]:
     ``bright_level``, ``dark_level``: luma that only one in a hundred pixels passes, and that all but two in
     a hundred reach, of full white. ``black_share``, ``white_share``: pixels without any detail left.
     """
-    small = picture.small
-    below = np.cumsum(np.bincount(small.ravel(), minlength=256)) * (100 / small.size)
+    small = picture.small_image
+    below = np.cumsum(small.histogram()) * (100 / (small.width * small.height))
     return {
-        "bright_level": _percent(int(np.searchsorted(below, 99)) * 100 / 255),
-        "dark_level": _percent(int(np.searchsorted(below, 2)) * 100 / 255),
+        "bright_level": _percent(int(below.searchsorted(99)) * 100 / 255),
+        "dark_level": _percent(int(below.searchsorted(2)) * 100 / 255),
         "black_share": _percent(float(below[BLACK])),
         "white_share": _percent(100 - float(below[WHITE - 1])),
     }
@@ -41,8 +41,9 @@ def structure(picture: Picture) -> dict[str, Any]:
     if not rows or not columns:
         return {}
     bands = small[: rows * SQUARE, : columns * SQUARE].reshape(rows, SQUARE, -1)
-    high = bands.max(1).reshape(rows, columns, SQUARE).max(2)
-    low = bands.min(1).reshape(rows, columns, SQUARE).min(2)
+    # The squares of a band are turned into columns: along short rows a reduction takes three times as long.
+    high = np.maximum.reduce(bands.max(1).reshape(-1, SQUARE).T.copy())
+    low = np.minimum.reduce(bands.min(1).reshape(-1, SQUARE).T.copy())
     return {"structured_share": _percent(float(np.mean(high - low >= STRUCTURE) * 100))}
 
 

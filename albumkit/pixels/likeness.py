@@ -60,9 +60,7 @@ def thumbnail_and_detail(picture: Picture) -> dict[str, Any]:
     if contrast < _FLAT:
         return {"thumbnail": "", "detail": 0.0}
     ups = sum(_variation(lines) for lines in (grey[::_EVERY], grey[:, ::_EVERY].T))
-    thumbnail = Image.fromarray(picture.small).resize(
-        (SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0
-    )
+    thumbnail = picture.small_image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     header = picture.header
     if header.orientation in UPRIGHT and header.format not in TURNED_BY_PLUGIN:
         thumbnail = thumbnail.transpose(UPRIGHT[header.orientation])

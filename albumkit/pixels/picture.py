@@ -102,10 +102,15 @@ class Picture:
         return np.asarray(self._luma)
 
     @functools.cached_property
-    def small(self) -> Grey:
-        """``grey`` reduced by a whole number to a longer side of ``SMALL_SIDE`` to twice that."""
+    def small_image(self) -> Image.Image:
+        """``working`` as luma, reduced by a whole number to a longer side of ``SMALL_SIDE`` to twice that."""
         by = max(1, max(self._luma.size) // SMALL_SIDE)
-        return np.asarray(self._luma.reduce(by)) if by > 1 else self.grey
+        return self._luma.reduce(by) if by > 1 else self._luma
+
+    @functools.cached_property
+    def small(self) -> Grey:
+        """``small_image`` as ``grey`` is ``working``."""
+        return np.asarray(self.small_image)
 
 
 def _plain(image: Image.Image) -> Image.Image:

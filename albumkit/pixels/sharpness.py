@@ -76,10 +76,10 @@ def _sharpest(pieces: Grey) -> float | None:
     """
     slope = np.maximum(pieces[1:], pieces[:-1])
     slope -= np.minimum(pieces[1:], pieces[:-1])
-    steepest: Grey = slope.max(0)
-    contrast: Grey = pieces.max(0)
-    contrast -= pieces.min(0)
-    edges = np.flatnonzero(contrast >= CONTRAST)
+    steepest: Grey = np.maximum.reduce(slope)
+    contrast: Grey = np.maximum.reduce(pieces)
+    contrast -= np.minimum.reduce(pieces)
+    edges = (contrast >= CONTRAST).nonzero()[0]
     if edges.size < FEWEST:
         return None
     grain = min(GRAIN, _quantile(steepest, FLAT))
@@ -89,4 +89,6 @@ def _sharpest(pieces: Grey) -> float | None:
 
 def _quantile(values: NDArray[Any], share: float) -> float:
     nth = int(values.size * share)
-    return float(np.partition(values, nth)[nth])
+    parted = values.copy()
+    parted.partition(nth)
+    return float(parted[nth])
