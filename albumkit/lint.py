@@ -18,12 +18,12 @@ from albumkit.facts import (
     COSTS,
     Cost,
     Measured,
-    NotApplicable,
     NotDecoded,
     Scope,
     Table,
     Unmeasured,
 )
+from albumkit.facts.registry import state_of
 from albumkit.house import profile_for
 from albumkit.opening import OpenAlbum
 from albumkit.rule import SEVERITIES, Remedy, Rule, find_rule, load_rules
@@ -213,7 +213,7 @@ class _Run:
         verdicts = {
             values: rule.validator.is_valid(_plain(rule, values))
             for values in set(rows)
-            if not any(isinstance(v, (Unmeasured, NotApplicable)) for v in values)
+            if state_of(values) is None
         }
         if not all(verdicts.values()):
             for row, values in enumerate(rows):
@@ -226,7 +226,7 @@ class _Run:
         left_out = False
         skipped: dict[str, list[str]] = defaultdict(list)
         for path, values in zip(table.paths, rows, strict=True):
-            state = next((v for v in values if isinstance(v, (Unmeasured, NotApplicable))), None)
+            state = state_of(values)
             if isinstance(state, NotDecoded):
                 left_out = True
             elif isinstance(state, Unmeasured):

@@ -1,8 +1,9 @@
 """Measuring many files: lazy, parallel, cached.
 
-Headers alone are read in one thread (Python's lock allows no more), pixels in one thread a core with at most
-``MOST_PIXELS`` being decoded at any moment, and then the headers by the same opening. What went wrong with the drive rather than with the
-file (it vanished, permission denied, no memory) is told but never kept: it may be mended by the next run.
+Headers alone are read in one thread (Python's lock allows no more). Pixels are decoded in one thread a core,
+at most ``MOST_PIXELS`` at any moment, and the same opening tells the header. What went wrong with the drive
+rather than with the file (it vanished, permission denied, no memory) is told but never kept: it may be mended
+by the next run.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ one that makes no sense for the subject raises :class:`NotApplicable` (silence).
 from __future__ import annotations
 
 import inspect
+import itertools
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 Scope = Literal["example", "clip", "caption", "mask", "pair", "album", "settings", "knob"]
 Cost = Literal["stat", "header", "pixels", "model"]
@@ -44,6 +45,18 @@ class NotDecoded(Unmeasured):
 
 class NotApplicable(Exception):
     """A fact that has no meaning for this subject; rules that need it stay silent."""
+
+
+State: TypeAlias = Unmeasured | NotApplicable
+_STATES = (Unmeasured, NotApplicable)
+
+
+def state_of(values: Iterable[Any]) -> State | None:
+    """What came instead of the first of these cells that holds no value; None where all hold one."""
+    for value in values:
+        if isinstance(value, _STATES):
+            return value
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,25 +207,25 @@ class Table:
 
     def _measure(self, known: Fact) -> list[Any]:
         columns = [self.column(need) for need in known.needs]
-        gaps = not self.whole(known.needs)
+        gapped = [self.column(need) for need in known.needs if need in self._gaps]
         function = known.function
-        if not gaps:
+        if not gapped:
             try:
                 return list(map(function, *columns))
             except _STATES:
                 pass  # a cell without a value: once more, one by one
         cells: list[Any] = []
-        for values in zip(*columns, strict=True):
-            state = next((v for v in values if isinstance(v, _STATES)), None) if gaps else None
+        states = (
+            map(state_of, zip(*gapped, strict=True)) if gapped else itertools.repeat(None, len(self.paths))
+        )
+        raised: dict[tuple[type, str], State] = {}  # one for all subjects of a reason: they may be many
+        for state, values in zip(states, zip(*columns, strict=True), strict=True):
             if state is None:
                 try:
                     cells.append(function(*values))
                     continue
-                except _STATES as raised:
-                    state = raised.with_traceback(None)
+                except _STATES as error:
+                    state = raised.setdefault((type(error), str(error)), error.with_traceback(None))
             self._gaps.add(known.name)
             cells.append(state)
         return cells
-
-
-_STATES = (Unmeasured, NotApplicable)

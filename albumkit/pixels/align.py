@@ -51,8 +51,8 @@ _AT_ONCE = 64
 _OF_WORST, _OF_SPREAD = 0.4, 4.0
 
 
-#: The six numbers: which slope each belongs to (0 right, 1 down), and whether times x or times y. Below: which
-#: product of slopes, and which powers, the product of two of them holds.
+#: The six numbers: which slope each belongs to (0 right, 1 down), and whether times x, or times y. Below, of
+#: the product of two of them: which product of slopes it holds, and which powers.
 _SLOPE, _X, _Y = np.array([[0, 1, 0, 0, 1, 1], [0, 0, 1, 0, 1, 0], [0, 0, 0, 1, 0, 1]])
 _PRODUCT, _OF_X, _OF_Y = (np.add.outer(one, one) for one in (_SLOPE, _X, _Y))
 
@@ -199,9 +199,9 @@ def _warped(pictures: Floats, field: Floats, offset: Floats) -> tuple[Floats, Fl
         for i in (0, 1)
     )
     inside = (np.maximum(np.abs(at_x), np.abs(at_y)) <= side / 2).astype(np.float32)
-    for at in (at_x, at_y):
-        at += middle
-        np.clip(at, 0, np.float32(side - 1.001), out=at)
+    for along in (at_x, at_y):
+        along += middle
+        np.clip(along, 0, np.float32(side - 1.001), out=along)
     left, top = np.floor(at_x), np.floor(at_y)
     at_x -= left
     at_y -= top

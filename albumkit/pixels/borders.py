@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from albumkit.pixels.picture import Grey, Picture
+from albumkit.pixels.picture import Grey, Picture, deviation
 
 #: A line of a bar varies by no more than this (standard deviation, levels of 255): JPEG leaves less in a flat
 #: area, a photographed wall or sky more.
@@ -44,7 +44,7 @@ def bars_at_edges(picture: Picture) -> dict[str, Any]:
 
 def _pair(grey: Grey) -> tuple[int, int, float]:
     """Lines of the bars at both ends of the first axis, and their tone; (0, 0, -1) without a pair."""
-    if min(grey.shape) < 16 or max(grey[0].std(), grey[-1].std()) > _FLAT:
+    if min(grey.shape) < 16 or max(deviation(grey[0]), deviation(grey[-1])) > _FLAT:
         return 0, 0, -1.0
     means, spread = grey.mean(axis=1), grey.std(axis=1)
     first, last = _thickness(means, spread), _thickness(means[::-1], spread[::-1])

@@ -51,8 +51,10 @@ def blockiness(picture: Picture) -> dict[str, Any]:
 
 def _rough(lines: Grey, axis: int) -> tuple[float, float]:
     """How rough the roughest of the eight phases of lines along an axis is, and the median of all."""
-    levels = lines.astype(np.int16, order="C")
-    third = np.diff(levels, n=3, axis=axis)
-    rough = np.abs(third, out=third).mean(1 - axis, dtype=np.float32)
-    phases = rough[: rough.size // BLOCK * BLOCK].reshape(-1, BLOCK).mean(0)
-    return float(phases.max()), float(np.median(phases))
+    third = lines.astype(np.int16, order="C")
+    for _ in range(3):
+        third = third[1:] - third[:-1] if axis == 0 else third[:, 1:] - third[:, :-1]
+    lines_met = np.float32(third.shape[1 - axis])
+    rough = np.add.reduce(np.abs(third, out=third), 1 - axis, dtype=np.int32) / lines_met
+    phases = np.sort(rough[: rough.size // BLOCK * BLOCK].reshape(-1, BLOCK).mean(0)).tolist()
+    return float(phases[-1]), float((phases[BLOCK // 2 - 1] + phases[BLOCK // 2]) / 2)

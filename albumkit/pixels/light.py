@@ -5,6 +5,8 @@ Luma (ITU-R 601) of the small picture, in which single pixels and grain are aver
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from typing import Any
 
 import numpy as np
@@ -25,12 +27,13 @@ def levels(picture: Picture) -> dict[str, Any]:
     a hundred reach, of full white. ``black_share``, ``white_share``: pixels without any detail left.
     """
     small = picture.small_image
-    below = np.cumsum(small.histogram()) * (100 / (small.width * small.height))
+    one = 100 / (small.width * small.height)
+    below = [count * one for count in itertools.accumulate(small.histogram())]
     return {
-        "bright_level": _percent(int(below.searchsorted(99)) * 100 / 255),
-        "dark_level": _percent(int(below.searchsorted(2)) * 100 / 255),
-        "black_share": _percent(float(below[BLACK])),
-        "white_share": _percent(100 - float(below[WHITE - 1])),
+        "bright_level": _percent(bisect.bisect_left(below, 99) * 100 / 255),
+        "dark_level": _percent(bisect.bisect_left(below, 2) * 100 / 255),
+        "black_share": _percent(below[BLACK]),
+        "white_share": _percent(100 - below[WHITE - 1]),
     }
 
 
@@ -42,9 +45,10 @@ def structure(picture: Picture) -> dict[str, Any]:
         return {}
     bands = small[: rows * SQUARE, : columns * SQUARE].reshape(rows, SQUARE, -1)
     # The squares of a band are turned into columns: along short rows a reduction takes three times as long.
-    high = np.maximum.reduce(bands.max(1).reshape(-1, SQUARE).T.copy())
-    low = np.minimum.reduce(bands.min(1).reshape(-1, SQUARE).T.copy())
-    return {"structured_share": _percent(float(np.mean(high - low >= STRUCTURE) * 100))}
+    high = np.maximum.reduce(np.maximum.reduce(bands, 1).reshape(-1, SQUARE).T.copy())
+    low = np.minimum.reduce(np.minimum.reduce(bands, 1).reshape(-1, SQUARE).T.copy())
+    with_any = np.count_nonzero(high - low >= STRUCTURE)
+    return {"structured_share": _percent(with_any / high.size * 100)}
 
 
 def _percent(value: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +112,20 @@ class Picture:
     def small(self) -> Grey:
         """``small_image`` as ``grey`` is ``working``."""
         return np.asarray(self.small_image)
+
+
+def steps(first: Grey, second: Grey) -> Grey:
+    """By how many levels each pixel differs from its partner."""
+    apart: Grey = np.maximum(first, second)
+    apart -= np.minimum(first, second)
+    return apart
+
+
+def deviation(levels: Grey) -> float:
+    """Standard deviation; by whole numbers, in half the time of ``std``."""
+    values = levels.ravel().astype(np.int64)
+    mean = int(values.sum()) / values.size
+    return math.sqrt(max(0.0, int(values.dot(values)) / values.size - mean * mean))
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from albumkit.pixels.picture import Grey, Picture
+from albumkit.pixels.picture import Grey, Picture, steps
 
 #: Pixels of a line in which one edge is looked for.
 PIECE = 32
@@ -74,9 +74,7 @@ def _sharpest(pieces: Grey) -> float | None:
 
     Grain makes every slope steeper: what the flattest pieces show of it is taken off.
     """
-    slope = np.maximum(pieces[1:], pieces[:-1])
-    slope -= np.minimum(pieces[1:], pieces[:-1])
-    steepest: Grey = np.maximum.reduce(slope)
+    steepest: Grey = np.maximum.reduce(steps(pieces[1:], pieces[:-1]))
     contrast: Grey = np.maximum.reduce(pieces)
     contrast -= np.minimum.reduce(pieces)
     edges = (contrast >= CONTRAST).nonzero()[0]
