@@ -74,7 +74,7 @@ def _variation(lines: Grey) -> float:
     stored = Image.frombuffer("L", (length, count), lines.tobytes(), "raw", "L", 0, 1)
     few = stored.resize((_LINE, count), Image.Resampling.BILINEAR).tobytes()
     levels = np.frombuffer(few, dtype=np.uint8).reshape(count, _LINE)
-    return float(steps(levels[:, 1:], levels[:, :-1]).sum(dtype=np.uint32)) / count
+    return float(steps(levels[:, 1:], levels[:, :-1]).sum(dtype=np.uint32)) / int(count)
 
 
 def most_alike(thumbnails: Sequence[str]) -> list[Alike]:
