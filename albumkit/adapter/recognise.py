@@ -1,0 +1,100 @@
+"""Which model an adapter is for: by names and shapes of its modules, never by the name of the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from albumkit.adapter.header import Header
+from albumkit.adapter.model import Module
+from albumkit.adapter.naming import ARCHITECTURES, Architecture, Other, Place, Size, architecture, others
+from albumkit.adapter.schemes import Spelling, read_stem
+
+Shape = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The table that knows a file's stems, and what each means in it; or what kind of file it is instead."""
+
+    architecture: Architecture | None
+    spellings: Mapping[str, Spelling]
+    other: Other | None = None
+
+
+def recognise(header: Header, shapes: Mapping[str, Shape | None]) -> Recognised:
+    """The table that explains most stems with shapes that agree with each other.
+
+    Args:
+        header: All keys; names that no FLUX has tell of another model, beside attention that all have.
+        shapes: Stem -> (out, in) of its change.
+    """
+    counts = [(sum(bool(o.pattern.search(t.name)) for t in header.tensors), o) for o in others()]
+    stranger = next((other for count, other in counts if count and not other.refused), None)
+    if stranger is not None:
+        return Recognised(None, {}, stranger)
+    best, most = Recognised(None, {}), (0, 0)
+    for name in ARCHITECTURES:
+        table = architecture(name)
+        known = {stem: found for stem in shapes if (found := read_stem(stem, table)) is not None}
+        rows = [(known[stem].place, shape) for stem, shape in shapes.items() if stem in known and shape]
+        hidden = Size("other", "", name, {}, {"hidden": _hidden(rows)})
+        score = (sum(_has_shape(place, shape, hidden) for place, shape in rows), len(known))
+        if score > most:
+            best, most = Recognised(table, known), score
+    if best.architecture is None:
+        count, other = max(counts, key=lambda one: one[0])
+        return Recognised(None, {}, other if count else None)
+    return best
+
+
+def find_model(table: Architecture, modules: Sequence[Module]) -> tuple[Size, tuple[Size, ...]]:
+    """The model that modules are for, and all published ones that they would fit.
+
+    Where several fit, the one with just as many blocks is meant; where none does, it is one that nobody
+    published (a tiny one of a test, a pruned one), with what the shapes tell of it.
+    """
+    fitting = tuple(size for size in table.sizes if all(fits_size(module, size) for module in modules))
+    rows = [(module.place, module.shape) for module in modules if module.place is not None]
+    blocks = dict.fromkeys(table.sizes[0].blocks, 0)
+    for place, _ in rows:
+        if place.block is not None:
+            blocks[place.linear.kind] = max(blocks[place.linear.kind], place.block + 1)
+    same = [size for size in fitting if size.blocks == blocks]
+    if len(fitting) == 1 or same:
+        return (same or fitting)[0], fitting
+    hidden = _hidden(rows)
+    counts = " and ".join(f"{count} {kind}" for kind, count in blocks.items())
+    title = f"{table.title} of hidden size {hidden or 'unknown'}, {counts} blocks or more"
+    guidance = any(place.linear.only == "guidance" for place, _ in rows)
+    dimensions = {"hidden": hidden} if hidden else {}
+    return Size("other", title, table.id, blocks, dimensions, guidance), fitting
+
+
+def fits_size(module: Module, size: Size) -> bool:
+    """Whether a model of this size has the module's place, and a weight of its shape there."""
+    place = module.place
+    if place is None:
+        return False
+    if place.block is not None and place.block >= size.blocks[place.linear.kind]:
+        return False
+    if place.linear.only == "guidance" and not size.guidance:
+        return False
+    return _has_shape(place, module.shape, size)
+
+
+def _has_shape(place: Place, shape: Shape, size: Size) -> bool:
+    wanted = place.shape(size)
+    return all(want is None or want == have for want, have in zip(wanted, shape, strict=True))
+
+
+def _hidden(rows: Iterable[tuple[Place, Shape]]) -> int:
+    """The hidden size that most shapes speak for; 0 where none does."""
+    votes: Counter[int] = Counter()
+    one = Size("other", "", "", {}, {"hidden": 1})
+    for place, shape in rows:
+        for multiple, extent, have in zip(place.shape(one), place.dimensions, shape, strict=True):
+            if extent == "hidden" and multiple and have % multiple == 0:
+                votes[have // multiple] += 1
+    return votes.most_common(1)[0][0] if votes else 0

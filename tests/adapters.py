@@ -1,0 +1,126 @@
+"""Adapter files for tests, in every spelling, made from the naming tables without any library.
+
+Hollow ones have the names and shapes of a real file and no data: the file system keeps nothing for zeros.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from albumkit.adapter import Architecture, Place, Size, architecture
+from albumkit.adapter.naming import musubi_name
+
+#: name -> (dtype, shape, data); data None: zeros.
+Tensors = dict[str, tuple[str, tuple[int, ...], bytes | None]]
+BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I8": 1, "F8_E4M3": 1}
+#: Small enough to build for real: what the matrices of FLUX.2 were run on.
+TINY = Size(
+    "tiny",
+    "a tiny FLUX.2",
+    "flux2",
+    {"double": 2, "single": 3},
+    {"hidden": 256, "context": 96, "channels": 32},
+)
+#: The groups of the tables that each column of the matrices means.
+COLUMNS = {"blocks": ("blocks",), "globals": ("globals", "modulation"), "adaLN": ("adaln",)}
+SUFFIXES = {
+    "A/B": (".lora_A.weight", ".lora_B.weight"),
+    "A/B.default": (".lora_A.default.weight", ".lora_B.default.weight"),
+    "down/up": (".lora_down.weight", ".lora_up.weight"),
+    "lora.down/up": (".lora.down.weight", ".lora.up.weight"),
+}
+
+
+def write(path: Path, tensors: Tensors, metadata: Mapping[str, str] | None = None) -> Path:
+    """A safetensors file."""
+    entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name, (dtype, shape, _) in tensors.items():
+        start, end = end, end + BYTES[dtype] * math.prod(shape)
+        entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as stream:
+        stream.write(struct.pack("<Q", len(header)) + header)
+        data = stream.tell()
+        stream.truncate(data + end)
+        for name, (_, _, raw) in tensors.items():
+            if raw is not None:
+                stream.seek(data + entries[name]["data_offsets"][0])  # type: ignore[index]
+                stream.write(raw)
+    return path
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How :func:`tensors` spells keys; ``alpha`` is the share of the rank that an .alpha says, None: none."""
+
+    prefix: str
+    layout: str
+    style: str = "A/B"
+    alpha: float | None = None
+    flat: bool = False
+
+
+def tensors(
+    places: Iterable[Place],
+    size: Size,
+    spelling: Spelling,
+    *,
+    rank: int = 4,
+    dtype: str = "BF16",
+    seed: int | None = None,
+    magnitude: str = "",
+) -> Tensors:
+    """The tensors of a LoRA on these places; hollow without a ``seed``."""
+    made: Tensors = {}
+    down, up = SUFFIXES[spelling.style]
+    for place in places:
+        name = place.name if spelling.layout != "diffusers" else place.diffusers_names[0]
+        if spelling.layout == "musubi":
+            name = musubi_name(name)
+        stem = spelling.prefix + (name.replace(".", "_") if spelling.flat else name)
+        rows, columns = place.shape(size)
+        assert rows, place
+        assert columns, place
+        for suffix, shape in ((down, (rank, columns)), (up, (rows, rank))):
+            raw = None if seed is None else numbers(math.prod(shape), dtype, f"{seed} {place} {suffix}")
+            made[stem + suffix] = (dtype, shape, raw)
+        if spelling.alpha is not None:
+            made[f"{stem}.alpha"] = ("F32", (), struct.pack("<f", spelling.alpha * rank))
+        if magnitude:
+            shape = (rows, 1) if magnitude == "dora_scale" else (rows,)
+            made[f"{stem}.{magnitude}"] = (dtype, shape, None)
+    return made
+
+
+def numbers(count: int, dtype: str, seed: object, spread: float = 0.02) -> bytes:
+    """Normally distributed numbers as raw words."""
+    rng = random.Random(str(seed))
+    values = [rng.gauss(0, spread) for _ in range(count)]
+    return words(values, dtype)
+
+
+def words(values: Iterable[float], dtype: str) -> bytes:
+    """Numbers as raw words; BF16 is cut off, not rounded."""
+    values = list(values)
+    if dtype == "BF16":
+        wide = struct.pack(f"<{len(values)}f", *values)
+        return b"".join(wide[i + 2 : i + 4] for i in range(0, len(wide), 4))
+    return struct.pack(f"<{len(values)}{ {'F16': 'e', 'F32': 'f', 'F64': 'd'}[dtype] }", *values)
+
+
+def places_of(size: Size, layout: str, groups: Iterable[str]) -> list[Place]:
+    """Every module of some groups of a model, as a layout cuts them."""
+    table: Architecture = architecture(size.architecture)
+    wanted = set(groups)
+    return [
+        p for p in table.places(size, "diffusers" if layout == "diffusers" else "bfl") if p.group in wanted
+    ]
