@@ -188,6 +188,29 @@ def test_flux2_does_what_was_predicted(row, groups, tmp_path):
     check(tiny(), file, TINY)
 
 
+#: One key that belongs to no module changes what happens to all others.
+STRAYS = (
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
+    "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
+    "diffusion_model.img_in.diff_b",
+    "transformer.x_embedder.lora_B.bias",
+    "transformer.nothing.lora_A.weight",
+    "base_model.model.nothing.lora_A.weight",
+    "epoch",
+)
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+@pytest.mark.parametrize("spelling", ["comfy", "diffusers", "kohya with alpha"])
+def test_a_stray_key_does_what_was_predicted(spelling, stray, tmp_path):
+    row = next(row for row in MATRIX["flux2"] if row["scheme"] == spelling)
+    parts = (row["file"][key] for key in ("prefix", "layout", "style", "alpha", "flat"))
+    places = places_of(TINY, row["file"]["layout"], ("blocks",))[:4]
+    made = tensors(places, TINY, Spelling(*parts), dtype="F32", seed=1)
+    made[stray] = ("F32", (256,) if stray.endswith("bias") else (4, 4), None)
+    check(tiny(), write(tmp_path / "a.safetensors", made), TINY)
+
+
 #: What no program writes, but a person with two files and a merge script might.
 ODD = (
     Spelling("transformer.", "diffusers"),
