@@ -4,6 +4,7 @@
 
     AlbumkitError            expected failure                               exit 1
      +- AlbumError           an album that cannot be read at all            exit 1
+     +- AdapterError         a LoRA file that cannot be read or used        exit 1
      +- PackRefused          the album has errors, or the archive failed    exit 1
      +- MissingExtra         an optional package is not installed           exit 1
      +- UsageError           the command line is wrong                      exit 2
@@ -33,6 +34,14 @@ class AlbumkitError(Exception):
 
 class AlbumError(AlbumkitError):
     """The album cannot be read: a broken zip, a folder without permission, an unsafe member name."""
+
+
+class AdapterError(AlbumkitError):
+    """A LoRA file that cannot be read, or is something else; the message starts with the file."""
+
+    def __init__(self, file: Path | str, message: str, remedy: str = "") -> None:
+        super().__init__(f"{Path(file).as_posix()}: {message}", remedy)
+        self.file = file
 
 
 class PackRefused(AlbumkitError):
