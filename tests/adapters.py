@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from albumkit.adapter import Architecture, Place, Size, architecture
 from albumkit.adapter.naming import musubi_name
@@ -101,11 +102,16 @@ def tensors(
     return made
 
 
-def numbers(count: int, dtype: str, seed: object, spread: float = 0.02) -> bytes:
-    """Normally distributed numbers as raw words."""
-    rng = random.Random(str(seed))
-    values = [rng.gauss(0, spread) for _ in range(count)]
-    return words(values, dtype)
+def numbers(count: int, dtype: str, seed: object) -> bytes:
+    """Numbers of both signs with magnitudes from 2**-7 to 2**-5 as raw words, and quickly."""
+    width = BYTES[dtype]
+    raw = bytearray(random.Random(str(seed)).randbytes(count * width))
+    # Sign and exponent stand in the last byte, of F16 with two bits of the mantissa.
+    keep, exponent = (0x83, 0x20) if dtype == "F16" else (0x80, 0x3C)
+    raw[width - 1 :: width] = raw[width - 1 :: width].translate(
+        bytes(n & keep | exponent for n in range(256))
+    )
+    return bytes(raw)
 
 
 def words(values: Iterable[float], dtype: str) -> bytes:
@@ -124,3 +130,39 @@ def places_of(size: Size, layout: str, groups: Iterable[str]) -> list[Place]:
     return [
         p for p in table.places(size, "diffusers" if layout == "diffusers" else "bfl") if p.group in wanted
     ]
+
+
+def make(
+    path: Path, size: Size, file: Mapping[str, Any], groups: Iterable[str], seed: int | None = None
+) -> Path:
+    """A file as a row of tests/data/lora_matrix.json describes it."""
+    spelling = Spelling(**{key: file[key] for key in ("prefix", "layout", "style", "alpha", "flat")})
+    places = places_of(size, spelling.layout, groups)
+    metadata = None
+    if spelling.style == "lokr":
+        return write(path, lokr(places, size, spelling, seed=seed))
+    made = tensors(places, size, spelling, seed=seed, magnitude=file.get("magnitude", ""))
+    if "qkv_ranks" in file:
+        wide = [place for place in places if len(place.diffusers_names) == 3]
+        made.update(tensors(wide, size, spelling, rank=4 * file["qkv_ranks"], seed=seed))
+    if "header_alpha" in file:
+        config = {"transformer.r": 4, "transformer.lora_alpha": 4 * file["header_alpha"]}
+        metadata = {"lora_adapter_metadata": json.dumps(config)}
+    return write(path, made, metadata)
+
+
+def lokr(places: Iterable[Place], size: Size, spelling: Spelling, *, seed: int | None = None) -> Tensors:
+    """The tensors of a LoKr of whole factors, w1 4x4; its alpha means nothing."""
+    made: Tensors = {}
+    for place in places:
+        name = place.name if spelling.layout == "bfl" else place.diffusers_names[0]
+        stem = spelling.prefix + (name.replace(".", "_") if spelling.flat else name)
+        rows, columns = place.shape(size)
+        assert rows
+        assert columns
+        for factor, shape in (("w1", (4, 4)), ("w2", (rows // 4, columns // 4))):
+            raw = None if seed is None else numbers(math.prod(shape), "F32", f"{seed} {place} {factor}")
+            made[f"{stem}.lokr_{factor}"] = ("F32", shape, raw)
+        if spelling.alpha is not None:
+            made[f"{stem}.alpha"] = ("F32", (), struct.pack("<f", 1e10))
+    return made

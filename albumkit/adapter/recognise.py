@@ -40,7 +40,7 @@ def recognise(header: Header, shapes: Mapping[str, Shape | None]) -> Recognised:
         known = {stem: found for stem in shapes if (found := read_stem(stem, table)) is not None}
         rows = [(known[stem].place, shape) for stem, shape in shapes.items() if stem in known and shape]
         hidden = Size("other", "", name, {}, {"hidden": _hidden(rows)})
-        score = (sum(_has_shape(place, shape, hidden) for place, shape in rows), len(known))
+        score = (sum(has_shape(place, shape, hidden) for place, shape in rows), len(known))
         if score > most:
             best, most = Recognised(table, known), score
     if best.architecture is None:
@@ -81,10 +81,11 @@ def fits_size(module: Module, size: Size) -> bool:
         return False
     if place.linear.only == "guidance" and not size.guidance:
         return False
-    return _has_shape(place, module.shape, size)
+    return has_shape(place, module.shape, size)
 
 
-def _has_shape(place: Place, shape: Shape, size: Size) -> bool:
+def has_shape(place: Place, shape: Shape, size: Size) -> bool:
+    """Whether the weight of a place has this shape in a model of this size, as far as the size tells."""
     wanted = place.shape(size)
     return all(want is None or want == have for want, have in zip(wanted, shape, strict=True))
 

@@ -1,0 +1,108 @@
+"""How long a LoRA file is opened and looked at, number by number, and how much memory that takes.
+
+    python benchmarks/adapter_files.py --work /tmp/albumkit-adapters
+
+makes a LoRA for FLUX.2 klein 9B of rank 128 in BF16 (about 660 MB, every Linear of the blocks), once of each
+dtype asked for, and one of rank 16 beside it: memory must not grow with the file. Each is opened, scanned and
+predicted for ComfyUI and diffusers in a process of its own, page cache warm; one Markdown table is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from albumkit.adapter import architecture, find_size
+
+LOOK = """
+import sys
+import albumkit.adapter as adapter
+from albumkit.adapter.health import scan
+opened = adapter.open(sys.argv[1])
+found = scan(opened)
+assert len(found.modules) == len(opened.modules) and not found.zero, "the file is no good"
+print(len(opened.modules), opened.size.id, opened.rank)
+"""
+WIDTH = {"BF16": 2, "F16": 2, "F32": 4}
+FORMAT = {"F16": "e", "F32": "f"}
+
+
+def block(dtype: str) -> bytes:
+    """A megabyte of normally distributed numbers as raw words; it is repeated."""
+    rng = random.Random(5)
+    numbers = [rng.gauss(0, 0.02) for _ in range((1 << 20) // WIDTH[dtype])]
+    if dtype != "BF16":
+        return struct.pack(f"<{len(numbers)}{FORMAT[dtype]}", *numbers)
+    wide = struct.pack(f"<{len(numbers)}f", *numbers)
+    narrow = bytearray(len(numbers) * 2)
+    narrow[0::2], narrow[1::2] = wide[2::4], wide[3::4]
+    return bytes(narrow)
+
+
+def make(path: Path, rank: int, dtype: str) -> Path:
+    """The file, in the form that ai-toolkit and ComfyUI use."""
+    if path.is_file():
+        return path
+    size = find_size("flux2-klein-9b")
+    entries: dict[str, object] = {}
+    end = 0
+    for place in architecture("flux2").places(size):
+        if place.group != "blocks":
+            continue
+        rows, columns = place.shape(size)
+        for letter, shape in (("A", (rank, columns)), ("B", (rows, rank))):
+            start, end = end, end + shape[0] * shape[1] * WIDTH[dtype]
+            name = f"diffusion_model.{place.name}.lora_{letter}.weight"
+            entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": (start, end)}
+    header = json.dumps(entries).encode()
+    data = block(dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as stream:
+        stream.write(struct.pack("<Q", len(header)) + header)
+        for start in range(0, end, len(data)):
+            stream.write(data[: end - start])
+    return path
+
+
+def look(path: Path) -> tuple[float, int]:
+    """Wall seconds, and peak resident memory in bytes, of a whole process."""
+    start = time.perf_counter()
+    child = subprocess.Popen([sys.executable, "-c", LOOK, str(path)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{path}: exit code {child.returncode}")
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return time.perf_counter() - start, peak
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--times", type=int, default=5, help="the fastest of so many runs is shown")
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
+    print("| klein 9B, all of its blocks | file | wall | peak memory |\n|---|---:|---:|---:|")
+    for rank, dtype in ((16, "BF16"), (128, "BF16"), (128, "F16"), (128, "F32")):
+        path = make(options.work / f"klein9b_r{rank}_{dtype}.safetensors", rank, dtype)
+        runs = [look(path) for _ in range(options.times)]
+        megabytes = path.stat().st_size / 1e6
+        seconds, peak = min(runs)[0], max(run[1] for run in runs)
+        print(
+            f"| rank {rank}, {dtype} | {megabytes:.0f} MB | {seconds:.2f} s | {peak / 1e6:.0f} MB |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
