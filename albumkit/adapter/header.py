@@ -100,7 +100,8 @@ def _read(path: Path, stream: BinaryIO) -> Header:
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(32)
     for magic, words, remedy in _IMPOSTORS:
-        if start.startswith(magic):
+        # The length of a header may begin with the bytes of a pickle, but then JSON follows.
+        if start.startswith(magic) and start[8:9] != b"{":
             raise AdapterError(path, f"it is no safetensors file: {words}.", remedy)
     if size < 8:
         raise AdapterError(path, f"it is no safetensors file: it has {size} bytes.", _AGAIN)
