@@ -133,20 +133,35 @@ def places_of(size: Size, layout: str, groups: Iterable[str]) -> list[Place]:
 
 
 def make(
-    path: Path, size: Size, file: Mapping[str, Any], groups: Iterable[str], seed: int | None = None
+    path: Path,
+    size: Size,
+    file: Mapping[str, Any],
+    groups: Iterable[str],
+    *,
+    seed: int | None = None,
+    rank: int = 4,
+    only_blocks: Iterable[int] | None = None,
 ) -> Path:
-    """A file as a row of tests/data/lora_matrix.json describes it."""
+    """A file as a row of tests/data/lora_matrix.json describes it: hollow, or of F32 with a ``seed``."""
     spelling = Spelling(**{key: file[key] for key in ("prefix", "layout", "style", "alpha", "flat")})
     places = places_of(size, spelling.layout, groups)
+    if only_blocks is not None:
+        places = [place for place in places if place.block is None or place.block in only_blocks]
     metadata = None
     if spelling.style == "lokr":
         return write(path, lokr(places, size, spelling, seed=seed))
-    made = tensors(places, size, spelling, seed=seed, magnitude=file.get("magnitude", ""))
+    dtype = "BF16" if seed is None else "F32"
+    magnitude = file.get("magnitude", "")
+    made = tensors(places, size, spelling, rank=rank, dtype=dtype, seed=seed, magnitude=magnitude)
     if "qkv_ranks" in file:
         wide = [place for place in places if len(place.diffusers_names) == 3]
-        made.update(tensors(wide, size, spelling, rank=4 * file["qkv_ranks"], seed=seed))
+        made |= tensors(wide, size, spelling, rank=rank * file["qkv_ranks"], dtype=dtype, seed=seed)
     if "header_alpha" in file:
-        config = {"transformer.r": 4, "transformer.lora_alpha": 4 * file["header_alpha"]}
+        config = {
+            "transformer.r": rank,
+            "transformer.lora_alpha": rank * file["header_alpha"],
+            "transformer.target_modules": [name for place in places for name in place.diffusers_names],
+        }
         metadata = {"lora_adapter_metadata": json.dumps(config)}
     return write(path, made, metadata)
 

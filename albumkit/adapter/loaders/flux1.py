@@ -130,7 +130,7 @@ def _mixture(keys: Keys) -> Keys:
             raise LoaderError("KeyError", f"{module.stem}.alpha is not there")
         (name,) = place.diffusers_names
         if place.block is not None and ".attn." not in name:
-            raise LoaderError("ValueError", f"{module.stem} becomes the name of a whole block")
+            raise LoaderError("KeyError", f"{module.stem} becomes the name of a whole block")
         for role, letter in (("down", "A"), ("up", "B")):
             item = Item(module, role, module.tensors[role].shape)
             converted[f"transformer.{name}.lora_{letter}.weight"] = item
