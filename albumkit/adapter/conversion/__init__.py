@@ -7,12 +7,14 @@ bytes, :mod:`.scaling` multiplies raw words, :mod:`.write` streams the file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from albumkit.adapter.conversion.forms import FORMS, Form, find_form
+from albumkit.adapter.header import short
 from albumkit.adapter.naming import ARCHITECTURES, architecture
 from albumkit.errors import AdapterError, UsageError
 
@@ -35,7 +37,7 @@ class Conversion:
         path: The new file.
         form: Its form.
         size, tensors: Of the new file.
-        ranks: Rank of each module of the new file that has one, by name.
+        modules: Rank of each module of the new file, by name; 0 for LoKr and LoHa.
         done: What was done to how many modules; see :class:`albumkit.adapter.conversion.plan.Plan`.
         rounded: Tensors that lost something to rounding, and
         error: how much: the root mean square of the loss, as a share of the factors' own.
@@ -48,8 +50,8 @@ class Conversion:
     form: Form
     size: int
     tensors: int
-    ranks: Mapping[str, int]
-    done: Mapping[str, int]
+    modules: Mapping[str, int]
+    done: Counter[str]
     rounded: tuple[str, ...]
     error: float
     left_out: tuple[str, ...]
@@ -103,7 +105,7 @@ def convert(
         form=form,
         size=size,
         tensors=len(plan.entries),
-        ranks=plan.ranks,
+        modules=plan.modules,
         done=plan.done,
         rounded=tuple(source.rounding.tensors),
         error=source.rounding.error,
@@ -182,7 +184,5 @@ def _must_be_exact(adapter: Adapter, form: Form, plan: Plan) -> None:
 
 def _some(names: Sequence[str]) -> str:
     """The first few of many names."""
-    if len(names) == 1:
-        return names[0]
-    shown = ", ".join(names[:2])
-    return f"{len(names):,}, such as {shown}"
+    shown = ", ".join(map(short, names[:2]))
+    return shown if len(names) < 3 else f"{shown} and {len(names) - 2:,} more"

@@ -57,7 +57,7 @@ class Plan:
     """The tensors of the new file, and what had to be done for them.
 
     Attributes:
-        ranks: Name of a module in the new file -> its rank; LoKr and LoHa have none.
+        modules: Name of a module in the new file -> its rank; 0 for LoKr and LoHa.
         done: What was done to how many modules: ``split``, ``unfused`` (a block diagonal undone), ``shared``
             (fused with the lower factor that all parts had), ``fused`` (block-diagonally), ``swapped``
             (halves of rows), ``folded`` (scales), ``unfolded``.
@@ -66,7 +66,7 @@ class Plan:
     """
 
     entries: list[Entry] = field(default_factory=list)
-    ranks: dict[str, int] = field(default_factory=dict)
+    modules: dict[str, int] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     inexact: list[Module] = field(default_factory=list)
     trail: Trail = field(default_factory=Trail)
@@ -132,6 +132,7 @@ class _Planner:
         place = _place(module)
         if module.kind != "lora":
             stem = self.form.stem(place.name)
+            self.plan.modules[place.name] = 0
             for tensor in module.tensors.values():
                 suffix = tensor.name.removeprefix(module.stem)
                 self._add(stem + suffix, tensor.shape, Matrix.of(tensor))
@@ -220,7 +221,7 @@ class _Planner:
         place = replace(_place(module), part=part, layout=self.form.layout)
         name = place.name if self.form.layout == "bfl" else place.diffusers_names[0]
         stem = self.form.stem(name)
-        self.plan.ranks[name] = pair.rank
+        self.plan.modules[name] = pair.rank
         folded = pair.scale * pair.folded
         if self.form.alpha:
             down = pair.down
