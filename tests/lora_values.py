@@ -1,7 +1,7 @@
-"""What a LoRA file says, taken apart a second time: raw tensors, and the change of every weight of the model.
+"""What a LoRA file says, taken apart a second time: raw tensors, and the change of every weight.
 
-The arithmetic is numpy's in double precision: sums differ in their last bits when zeros stand between, and one
-wrong bit of one factor makes a hundred times that.
+The arithmetic is numpy's in double precision: sums differ in their last bits when zeros stand between, and
+one wrong bit of one factor makes a hundred times that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def raw_tensors(path: Path) -> Tensors:
 
 
 def changes(path: Path | Adapter) -> dict[str, np.ndarray]:
-    """BFL name of a weight -> what the file adds to it, in BFL's order of rows; zeros where it says nothing."""
+    """BFL name of a weight -> what the file adds to it, in BFL's order of rows."""
     adapter = open_adapter(path) if isinstance(path, Path) else path
     found: dict[str, np.ndarray] = {}
     for module in adapter.modules:

@@ -14,13 +14,13 @@ from albumkit.report.text import file_size, many, wrapped
 
 #: What was done to modules, in words; the rest only got another name.
 _DONE = {
-    "split": "{} cut into the rows that have a name of their own",
-    "unfused": "{} taken apart, which had their parts side by side (block-diagonal)",
-    "shared": "{} put together from parts with one lora_A",
-    "fused": "{} put together from parts with lora_A's of their own, side by side: ranks add up",
-    "swapped": "{} with the halves of its rows swapped, as the form has them",
+    "split": "{} split into {}",
+    "unfused": "{} taken apart into {}: they were block-diagonal",
+    "shared": "{} fused from {}, which had one lora_A",
+    "fused": "{} fused from {} block-diagonally: the rank is their sum",
+    "swapped": "{} with the halves of its rows swapped",
     "folded": "scale of {} multiplied into lora_A",
-    "unfolded": "scale of {} taken out of lora_A again, into alpha",
+    "unfolded": "scale of {} taken out of lora_A again: it is the alpha",
 }
 
 
@@ -40,7 +40,7 @@ def convert_lines(conversion: Conversion, predictions: Iterable[Prediction], wid
     for prediction in predictions:
         title = TITLES[prediction.runtime]
         if prediction.ok:
-            since = f" {prediction.since} or newer" if prediction.since else ""
+            since = f" >= {prediction.since}" if prediction.since else ""
             lines += wrapped(f"{title}{since} loads all of it{_ranks(conversion, prediction)}", width, "  ")
         elif prediction.result != "unknown":
             warnings.append((f"{title} {_trouble(prediction)}", _other(conversion, prediction)))
@@ -77,10 +77,8 @@ def convert_document(conversion: Conversion, predictions: Iterable[Prediction]) 
 
 
 def _form(conversion: Conversion) -> str:
-    before, after = conversion.source.scheme, conversion.form
-    return (
-        f"the form {before.id} became {after.id}" if before.id != after.id else f"the form stays {after.id}"
-    )
+    before, after = conversion.source.scheme.id, conversion.form.id
+    return f"{before} became {after}" if before != after else f"it was {after} before"
 
 
 def _facts(conversion: Conversion) -> list[str]:
@@ -93,20 +91,18 @@ def _facts(conversion: Conversion) -> list[str]:
 
 
 def _done(conversion: Conversion) -> list[str]:
-    words = [
-        text.format(many(conversion.done[key], "modules"))
-        for key, text in _DONE.items()
-        if conversion.done[key]
-    ]
+    counts = [(text, conversion.done[key]) for key, text in _DONE.items()]
+    table = conversion.source.architecture
+    parts = "q, k, v (single blocks: and mlp)" if table and table.id == "flux1" else "q, k, v"
+    words = [text.format(many(count, "modules"), parts) for text, count in counts if count]
     if conversion.done["folded"]:
         words.append(_exactness(conversion))
     if conversion.left_out:
         words.append(f"left out: {', '.join(conversion.left_out)}")
     if conversion.texts_left_out:
-        words.append(
-            f"left out of the header, since they hold no longer: {', '.join(conversion.texts_left_out)}"
-        )
-    return words or ["names changed, and nothing else"]
+        texts = ", ".join(conversion.texts_left_out)
+        words.append(f"left out of the header, checksums of the old bytes: {texts}")
+    return words or ["every number stays as it is"]
 
 
 def _exactness(conversion: Conversion) -> str:
@@ -130,10 +126,9 @@ def _trouble(prediction: Prediction) -> str:
     if prediction.result == "full":
         fault = prediction.faults[0]
         return f"loads all, but not rightly: {fault.words} ({many(len(fault.modules), 'modules')})"
-    loaded = (
-        f"{len(prediction.loaded)} of {many(prediction.total, 'modules')}" if prediction.loaded else "nothing"
-    )
-    return f"loads {loaded}: {prediction.why}"
+    if not prediction.loaded:
+        return f"loads nothing: {prediction.why}"
+    return f"loads {len(prediction.loaded)} of {many(prediction.total, 'modules')}: {prediction.why}"
 
 
 def _other(conversion: Conversion, prediction: Prediction) -> str:
