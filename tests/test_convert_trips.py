@@ -7,25 +7,13 @@ import struct
 from pathlib import Path
 
 import pytest
-from adapters import SUFFIXES, Spelling, Tensors, places_of, tensors, write
+from adapters import SUFFIXES, Tensors, places_of, tensors, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lora_values import raw_tensors, same_changes
+from lora_values import FLUX1, FLUX2, GROUPS, SPELLINGS, raw_tensors, same_changes
 
 from albumkit.adapter import FORMS, Place, Size, convert
 
-#: A FLUX.2 and a FLUX.1 so small that one file is converted in a few milliseconds.
-FLUX2 = Size(
-    "tiny", "", "flux2", {"double": 2, "single": 2}, {"hidden": 16, "context": 12, "channels": 8}, True
-)
-FLUX1 = Size("tiny", "", "flux1", {"double": 2, "single": 2}, {**FLUX2.dimensions, "pooled": 4}, True)
-GROUPS = ("blocks", "globals", "modulation", "adaln")
-SPELLINGS = {
-    "comfy": Spelling("diffusion_model.", "bfl"),
-    "fal": Spelling("base_model.model.", "bfl"),
-    "diffusers": Spelling("transformer.", "diffusers"),
-    "kohya": Spelling("lora_unet_", "bfl", "down/up", 1.0, flat=True),
-}
 RANKS = st.one_of(st.integers(1, 8), st.integers(1, 128))
 
 

@@ -60,7 +60,7 @@ def block_ranks(
             spans.append(_span(source, up.cut_rows(first, count)))
             if _in_order(spans) is None:
                 return None
-    if known is not None and sum(known) == up.columns and _fits(spans, known):
+    if known is not None and (len(known), sum(known)) == (len(rows), up.columns) and _fits(spans, known):
         return tuple(known)
     starts = _in_order(spans)
     if starts is None or not any(spans):
