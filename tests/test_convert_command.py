@@ -56,7 +56,11 @@ def test_mixed_ranks_name_the_version_of_diffusers(folder):
     text = run("cat.safetensors", "out.safetensors", "--to", "comfy")
     assert "2 modules fused from q, k, v block-diagonally: the rank is their sum" in text
     assert "ranks 2, 6" in text
-    assert "  diffusers >= 0.40.0 loads all of it; older ones scale modules of another rank" in text
+    scales = "before 0.40 it scales modules of another\n{}rank than the first one's wrongly"
+    assert f"  diffusers >= 0.40.0 loads all of it; {scales.format('  ')}\n" in text
+    some(SPELLINGS["diffusers"], "blocks", "adaln")
+    text = run("cat.safetensors", "out.safetensors", "--to", "comfy", "--force")
+    assert "(1 module); before 0.40 it scales" in text
 
 
 def test_what_a_runtime_gets_wrong_is_warned_of(folder):
@@ -67,12 +71,12 @@ def test_what_a_runtime_gets_wrong_is_warned_of(folder):
         "  ComfyUI loads all of it\n"
         "warning  diffusers loads all, but not rightly: the delta of the last adaLN lands\n"
         "         on the wrong halves, shift on scale (1 module)\n"
-        "  do     albumkit convert ... --to diffusers\n"
+        "  do     albumkit convert out.safetensors out_diffusers.safetensors --to diffusers\n"
     )
     text = run("cat.safetensors", "diffusers.safetensors", "--to", "diffusers")
     assert "every number stays as it is\n" in text
     assert "warning  ComfyUI loads 4 of 9 modules: ComfyUI does not know this diffusers name\n" in text
-    assert "  do     albumkit convert ... --to comfy\n" in text
+    assert "  do     albumkit convert diffusers.safetensors diffusers_comfy.safetensors --to comfy\n" in text
     text = run("cat.safetensors", "fal.safetensors", "--to", "fal")
     assert "  fal loads all of it\n" in text
     assert "warning  ComfyUI loads nothing: ComfyUI knows no such name" in text

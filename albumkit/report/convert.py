@@ -9,7 +9,8 @@ from typing import Any
 from rich.text import Text
 
 from albumkit.adapter import Conversion
-from albumkit.adapter.predict import TITLES, Prediction, best_form
+from albumkit.adapter.loaders.keys import RANKS_RIGHT_SINCE
+from albumkit.adapter.predict import TITLES, Prediction
 from albumkit.report.text import file_size, many, wrapped
 
 #: What was done to modules, in words; the rest only got another name.
@@ -43,12 +44,13 @@ def convert_lines(conversion: Conversion, predictions: Iterable[Prediction], wid
             since = f" >= {prediction.since}" if prediction.since else ""
             lines += wrapped(f"{title}{since} loads all of it{_ranks(conversion, prediction)}", width, "  ")
         elif prediction.result != "unknown":
-            warnings.append((f"{title} {_trouble(prediction)}", _other(conversion, prediction)))
-    for words, form in warnings:
+            words = f"{title} {_trouble(prediction)}{_ranks(conversion, prediction)}"
+            warnings.append((words, prediction.remedy))
+    for words, remedy in warnings:
         first, *rest = wrapped(words, width, " " * 9)
         lines += [Text.assemble(("warning", "yellow"), first.plain[7:]), *rest]
-        if form:
-            lines.append(Text.assemble(("  do     ", "green"), f"albumkit convert ... --to {form}"))
+        if remedy:
+            lines.append(Text.assemble(("  do     ", "green"), remedy))
     return lines
 
 
@@ -113,11 +115,10 @@ def _exactness(conversion: Conversion) -> str:
 
 
 def _ranks(conversion: Conversion, prediction: Prediction) -> str:
-    """Versions of diffusers that cannot be used, and why."""
-    ranks = sorted(_counted_ranks(conversion))
-    if prediction.runtime != "diffusers" or len(ranks) == 1 or not prediction.since:
+    """What old versions of diffusers do to a file of several ranks that they load."""
+    if prediction.runtime != "diffusers" or not prediction.loaded or len(_counted_ranks(conversion)) < 2:
         return ""
-    return "; older ones scale modules of another rank than the first one's wrongly"
+    return f"; before {RANKS_RIGHT_SINCE} it scales modules of another rank than the first one's wrongly"
 
 
 def _trouble(prediction: Prediction) -> str:
@@ -129,12 +130,6 @@ def _trouble(prediction: Prediction) -> str:
     if not prediction.loaded:
         return f"loads nothing: {prediction.why}"
     return f"loads {len(prediction.loaded)} of {many(prediction.total, 'modules')}: {prediction.why}"
-
-
-def _other(conversion: Conversion, prediction: Prediction) -> str:
-    """The form that this program would load."""
-    form = best_form(conversion.source, prediction.runtime)
-    return form if form != conversion.form.id else ""
 
 
 def _counted_ranks(conversion: Conversion) -> Counter[int]:
