@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lora_values import FLUX1, FLUX2, GROUPS, SPELLINGS, raw_tensors, same_changes
 
-from albumkit.adapter import FORMS, Place, Size, convert
+from albumkit.adapter import FORMS, Place, Size, convert, find_size, open_adapter
+from albumkit.adapter.predict import predict
 
 RANKS = st.one_of(st.integers(1, 8), st.integers(1, 128))
 
@@ -79,3 +80,23 @@ def test_every_module_of_the_model(form, other, dtype, rank, tmp_path):
     places: list[Place] = places_of(FLUX2, SPELLINGS[form].layout, GROUPS)
     made = tensors(places, FLUX2, SPELLINGS[form], rank=rank, dtype=dtype, seed=rank)
     there_and_back(made, form, (other,), tmp_path)
+
+
+#: The program that a form is for.
+RUNTIMES = {"comfy": "comfy", "fal": "fal", "diffusers": "diffusers", "kohya": "comfy"}
+
+
+@pytest.mark.parametrize("model", ["flux2-klein-4b", "flux2-klein-9b", "flux2-dev", "flux1-dev"])
+def test_every_published_model_is_loaded_fully_by_the_program_that_is_named(model, tmp_path):
+    """With every module that the model has."""
+    size = find_size(model)
+    places = places_of(size, "diffusers", GROUPS)
+    source = write(tmp_path / "source.safetensors", tensors(places, size, SPELLINGS["diffusers"], rank=1))
+    for form in FORMS.values():
+        if size.architecture not in form.architectures:
+            continue
+        convert(source, tmp_path / "out.safetensors", form.id, force=True)
+        adapter = open_adapter(tmp_path / "out.safetensors")
+        assert (adapter.scheme.id, adapter.size) == (form.id, size)
+        assert len(adapter.modules) == len(places_of(size, form.layout, GROUPS))
+        assert predict(adapter, RUNTIMES[form.id]).ok
