@@ -7,17 +7,19 @@ import os
 from pathlib import Path
 
 import pytest
-from adapters import Tensors, lokr, places_of, tensors, write
+from adapters import Tensors, lokr, places_of, tensors, words, write
 from lora_values import (
     ADALN,
     FLUX1,
     FLUX2,
     GROUPS,
+    PARTS,
     QKV,
     SPELLINGS,
     converted,
     kohya,
     one_module,
+    raw_tensors,
     with_alpha,
 )
 
@@ -48,6 +50,28 @@ def test_the_trail_grows(tmp_path):
     trail = json.loads(open_adapter(c).metadata[KEY])
     assert [step["to"] for step in trail["steps"]] == ["comfy", "diffusers", "kohya"]
     assert "folded" not in trail
+
+
+def test_ranks_of_parts_that_were_not_trained_are_told_on(tmp_path):
+    """Their zeros tell nothing."""
+    made: Tensors = {}
+    for rank, part in enumerate(PARTS, start=1):
+        ours = one_module(QKV, "diffusers", rank=rank)
+        made |= {name: tensor for name, tensor in ours.items() if f".{part}." in name}
+    made = {n: (*t[:2], bytes(len(t[2])) if "lora_B" in n else t[2]) for n, t in made.items()}
+    files = [tmp_path / f"{name}.safetensors" for name in "abcd"]
+    write(files[0], made)
+    for number, form in enumerate(("comfy", "fal", "diffusers")):
+        convert(files[number], files[number + 1], form)
+    assert raw_tensors(files[-1]) == made
+
+
+def test_an_alpha_beside_a_folded_scale(tmp_path):
+    trail = json.dumps({"folded": {QKV: 0.5}})
+    made = with_alpha(one_module(QKV, "kohya"), 2.0)
+    conversion, out = converted(tmp_path, made, "kohya", metadata={KEY: trail})
+    assert conversion.done == {"unfolded": 1}
+    assert out[kohya("alpha")][2] == words([1.0], "F32")
 
 
 @pytest.mark.parametrize(
