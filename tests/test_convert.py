@@ -29,6 +29,9 @@ from albumkit.adapter import FORMS, convert, open_adapter
 from albumkit.adapter.conversion.trail import KEPT_PEFT
 from albumkit.errors import AdapterError
 
+#: The upper factor of the module in ComfyUI's form.
+UP = f"diffusion_model.{QKV}.lora_B.weight"
+
 
 def test_names_change_and_nothing_else(tmp_path):
     made = one_module(QKV, "fal")
@@ -57,14 +60,14 @@ def test_parts_with_one_lora_a_become_one_module_of_the_same_rank(tmp_path):
     conversion, out = converted(tmp_path, made, "comfy")
     assert out[f"diffusion_model.{QKV}.lora_A.weight"] == first
     ups = [tensor[2] for name, tensor in made.items() if "lora_B" in name]
-    assert out[f"diffusion_model.{QKV}.lora_B.weight"] == ("BF16", (48, 4), b"".join(ups))
+    assert out[UP] == ("BF16", (48, 4), b"".join(ups))
     assert conversion.done == {"shared": 1}
 
 
 def test_parts_with_their_own_become_block_diagonal(tmp_path):
     made = one_module(QKV, "diffusers", dtype="F32")
     conversion, out = converted(tmp_path, made, "comfy")
-    _, shape, raw = out[f"diffusion_model.{QKV}.lora_B.weight"]
+    _, shape, raw = out[UP]
     assert shape == (48, 12)
     matrix = np.frombuffer(raw, dtype="<u4").reshape(3, 16, 3, 4)
     ups = [np.frombuffer(t[2], dtype="<u4").reshape(16, 4) for n, t in made.items() if "lora_B" in n]
@@ -90,13 +93,40 @@ def test_a_block_diagonal_is_recognised_without_a_word_in_the_header(ranks, tmp_
     assert conversion.done == {"unfused": 1}
 
 
-def test_what_is_nearly_block_diagonal_is_not(tmp_path):
+@pytest.mark.parametrize("column", [3, 4, 7, 8])
+def test_columns_of_zeros_do_not_hide_that_ranks_are_equal(column, tmp_path):
     _, fused = converted(tmp_path, one_module(QKV, "diffusers"), "comfy")
-    name = f"diffusion_model.{QKV}.lora_B.weight"
-    dtype, shape, raw = fused[name]
-    last = bytearray(raw)
-    last[-shape[1] * 2] = 1  # the last row begins with the smallest number that there is
-    conversion, out = converted(tmp_path, {**fused, name: (dtype, shape, bytes(last))}, "diffusers")
+    dtype, shape, raw = fused[UP]
+    words_of = np.frombuffer(raw, dtype="<u2").reshape(shape).copy()
+    words_of[:, column] = 0
+    conversion, out = converted(tmp_path, {**fused, UP: (dtype, shape, words_of.tobytes())}, "diffusers")
+    assert conversion.done == {"unfused": 1}
+    assert {tensor[1] for tensor in out.values()} == {(4, 16), (16, 4)}
+
+
+def test_what_was_not_trained_keeps_all_its_parts(tmp_path):
+    made = one_module(QKV, "comfy")
+    made[UP] = (*made[UP][:2], bytes(len(made[UP][2])))
+    conversion, out = converted(tmp_path, made, "diffusers")
+    assert (conversion.done, len(out)) == ({"split": 1}, 6)
+
+
+def test_factors_that_differ_at_their_end_are_not_shared(tmp_path):
+    made = one_module(QKV, "diffusers", rank=5000, dtype="F32")
+    first = next(iter(made.values()))
+    made = {name: first if "lora_A" in name else tensor for name, tensor in made.items()}
+    name = next(name for name in made if "to_v.lora_A" in name)
+    made[name] = (*first[:2], first[2][:-4] + bytes(4))
+    assert converted(tmp_path, made, "comfy")[0].done == {"fused": 1}
+
+
+@pytest.mark.parametrize(("row", "column"), [(47, 0), (47, 7), (15, 4), (0, 11), (16, 3), (31, 8)])
+def test_what_is_nearly_block_diagonal_is_not(row, column, tmp_path):
+    _, fused = converted(tmp_path, one_module(QKV, "diffusers"), "comfy")
+    dtype, shape, raw = fused[UP]
+    nearly = bytearray(raw)
+    nearly[(row * 12 + column) * 2] = 1  # the smallest number that there is
+    conversion, out = converted(tmp_path, {**fused, UP: (dtype, shape, bytes(nearly))}, "diffusers")
     assert conversion.done == {"split": 1}
     assert {tensor[1] for name, tensor in out.items() if "lora_A" in name} == {(12, 16)}
 
@@ -146,7 +176,7 @@ def test_every_spelling_can_be_read(spelling, form, tmp_path):
 
 
 def test_tensors_begin_on_their_own_words_and_the_same_file_gives_the_same_bytes(tmp_path):
-    made = one_module(QKV, "diffusers", rank=3) | one_module("img_in", "diffusers", rank=1, dtype="F32")
+    made = with_alpha(one_module(QKV, "kohya"), 2.0, "BF16") | one_module("img_in", "kohya", dtype="F32")
     converted(tmp_path, made, "kohya")
     first = (tmp_path / "out.safetensors").read_bytes()
     header = open_adapter(tmp_path / "out.safetensors").header
@@ -169,7 +199,7 @@ def test_a_lokr_is_renamed(tmp_path):
 def test_a_power_of_two_is_folded_exactly(dtype, share, tmp_path):
     made = with_alpha(one_module(QKV, "kohya", dtype=dtype), 4 * share)
     conversion, out = converted(tmp_path, made, "comfy")
-    assert out[f"diffusion_model.{QKV}.lora_B.weight"][2] == made[kohya("lora_up.weight")][2]
+    assert out[UP][2] == made[kohya("lora_up.weight")][2]
     assert (conversion.done, conversion.rounded) == ({"folded": 1}, ())
     assert len(out) == 2
 
@@ -258,11 +288,11 @@ def test_parts_of_different_scales_are_fused(tmp_path):
     spelling = Spelling("lora_transformer_", "diffusers", "down/up", 1.0, flat=True)
     places = [p for p in places_of(FLUX2, "diffusers", GROUPS) if p.name == QKV]
     made: Tensors = {}
-    for place, alpha in zip(places, (4.0, 2.0, 16.0), strict=True):
+    for place, alpha in zip(places, (2.0, 1.0, 16.0), strict=True):
         made |= with_alpha(tensors([place], FLUX2, spelling, seed=1), alpha)
     for form in FORMS:
         conversion, out = converted(tmp_path, made, form)
-        assert conversion.done["folded"] == 2
+        assert conversion.done["folded"] == 3
     assert out[kohya("alpha")] == ("F32", (), struct.pack("<f", 12.0))
     made["lora_transformer_transformer_blocks_0_attn_to_k.alpha"] = ("F32", (), struct.pack("<f", 0.7))
     with pytest.raises(

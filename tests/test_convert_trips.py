@@ -70,8 +70,12 @@ def test_any_way_round(form, data, tmp_path):
     others = [name for name in FORMS if size.architecture in FORMS[name].architectures]
     if form not in others:
         size, others = FLUX2, list(FORMS)
+    chunk = data.draw(st.sampled_from((1, 300, 1 << 18)), label="chunk")
     over = data.draw(st.lists(st.sampled_from(others), min_size=1, max_size=3).map(tuple), label="over")
-    there_and_back(data.draw(files(form, size), label="file"), form, over, tmp_path)
+    made = data.draw(files(form, size), label="file")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("albumkit.adapter.conversion.matrix._CHUNK", chunk)
+        there_and_back(made, form, over, tmp_path)
 
 
 @pytest.mark.parametrize(("form", "other"), list(itertools.permutations(FORMS, 2)))

@@ -70,20 +70,16 @@ class Matrix:
         return DTYPE_BITS[self.dtype] // 8
 
     def cut_rows(self, first: int, count: int) -> Matrix:
-        """Some of its rows."""
-        pieces, skip, left = [], first, count
-        for piece in self.pieces:
-            take = min(max(piece.rows - skip, 0), left)
-            if take:
-                pieces.append(replace(piece, start=piece.start + skip * piece.pitch, rows=take))
-            skip, left = max(skip - piece.rows, 0), left - take
-        return replace(self, rows=count, pieces=tuple(pieces))
+        """Some rows of a matrix that is still in one piece."""
+        (piece,) = self.pieces
+        piece = replace(piece, start=piece.start + first * piece.pitch, rows=count)
+        return replace(self, rows=count, pieces=(piece,))
 
     def cut_columns(self, first: int, count: int) -> Matrix:
-        """Some of its columns. Of a padded matrix nobody wants some."""
-        shift, width = first * self._word, count * self._word
-        pieces = tuple(replace(piece, start=piece.start + shift, width=width) for piece in self.pieces)
-        return replace(self, columns=count, pieces=pieces)
+        """Some columns of a matrix that is still in one piece and not padded."""
+        (piece,) = self.pieces
+        piece = replace(piece, start=piece.start + first * self._word, width=count * self._word)
+        return replace(self, columns=count, pieces=(piece,))
 
     def padded(self, left: int, right: int) -> Matrix:
         """With columns of zeros on both sides."""
