@@ -15,6 +15,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sample_loras import write_samples
 
 from albumkit.cli.main import COMMANDS
 from albumkit.facts import FactCache
@@ -34,6 +35,7 @@ CALL = [sys.executable, "-c", "from albumkit.cli.main import run; run()"]
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "sample_albums", tmp_path / "sample_albums")
+    write_samples(tmp_path)
     return tmp_path
 
 
