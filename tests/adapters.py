@@ -160,6 +160,8 @@ def make(
         config = {
             "transformer.r": rank,
             "transformer.lora_alpha": rank * file["header_alpha"],
+            "transformer.rank_pattern": {},
+            "transformer.alpha_pattern": {},
             "transformer.target_modules": [name for place in places for name in place.diffusers_names],
         }
         metadata = {"lora_adapter_metadata": json.dumps(config)}

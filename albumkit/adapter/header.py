@@ -100,7 +100,7 @@ def _read(path: Path, stream: BinaryIO) -> Header:
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(32)
     for magic, words, remedy in _IMPOSTORS:
-        if start.startswith(magic):
+        if start.startswith(magic) and start[8:9] != b"{":  # a header of 640 bytes begins like a pickle
             raise AdapterError(path, f"it is no safetensors file: {words}.", remedy)
     if size < 8:
         raise AdapterError(path, f"it is no safetensors file: it has {size} bytes.", _AGAIN)
@@ -127,6 +127,8 @@ def _read(path: Path, stream: BinaryIO) -> Header:
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
+        for name in found:
+            name.encode("utf-8")  # half a surrogate pair is no text: nobody could print it
         if len(found) < len(pairs):
             (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
             raise AdapterError(path, f"its header names {_short(twice)} twice.", _AGAIN)

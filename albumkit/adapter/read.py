@@ -12,8 +12,8 @@ from typing import BinaryIO
 from albumkit.adapter.groups import Group, grouped
 from albumkit.adapter.header import Header, Tensor, read_header
 from albumkit.adapter.model import Adapter, Module, PeftConfig
-from albumkit.adapter.naming import Other, Size
-from albumkit.adapter.recognise import find_model, recognise
+from albumkit.adapter.naming import Other
+from albumkit.adapter.recognise import recognise
 from albumkit.adapter.schemes import UNKNOWN, Scheme, Spelling, find_scheme
 from albumkit.adapter.words import FLOATS, read_raw, scalar
 from albumkit.errors import AdapterError
@@ -37,23 +37,23 @@ def open_adapter(path: Path | str) -> Adapter:
     known = recognise(header, {stem: group.shape for stem, group in groups.items()})
     if not groups or (known.other is not None and known.other.refused):
         raise _no_adapter(header, bool(groups), known.other)
-    with open(path, "rb") as stream:
-        modules = [_module(path, stream, g, known.spellings.get(stem)) for stem, g in groups.items()]
-    size: Size | None = None
-    candidates: tuple[Size, ...] = ()
+    try:
+        with open(path, "rb") as stream:
+            modules = [_module(path, stream, g, known.spellings.get(stem)) for stem, g in groups.items()]
+    except OSError as error:
+        raise AdapterError(path, f"it cannot be read: {error.strerror or error}.") from error
     if known.architecture is not None:
         strangers = [module for module in modules if module.place is None]
         leftovers += [tensor.name for module in strangers for tensor in module.tensors.values()]
         modules = [module for module in modules if module.place is not None]
-        size, candidates = find_model(known.architecture, modules)
     return Adapter(
         path=path,
         header=header,
         scheme=_scheme(modules),
         architecture=known.architecture,
         other=known.other,
-        size=size,
-        candidates=candidates,
+        size=known.size,
+        candidates=known.candidates,
         modules=tuple(modules),
         leftovers=tuple(leftovers),
         peft=_peft(header),
@@ -61,20 +61,18 @@ def open_adapter(path: Path | str) -> Adapter:
 
 
 def _no_adapter(header: Header, has_factors: bool, other: Other | None) -> AdapterError:
-    count, first = len(header.tensors), header.tensors[0].name[:100]
-    if other is not None:
-        words = "it is a LoRA for" if has_factors else "it holds weights of"
-        return AdapterError(
-            header.path,
-            f"{words} {other.title}, not for an image model that albumkit knows. It begins with {first}.",
+    count, first = len(header.tensors), f"It begins with {header.tensors[0].name[:100]}."
+    if has_factors and other is not None:
+        words = f"it is a LoRA for {other.title}, not for an image model that albumkit knows. {first}"
+    elif any(tensor.name.endswith(".weight") for tensor in header.tensors):
+        whose = f" of {other.title}" if other else ""
+        words = (
+            f"it is a whole model or a part of one{whose} ({count:,} tensors, {header.size / 1e9:.2f} GB), "
+            f"not a LoRA: no key names a lora_A, lora_down, LoKr or LoHa. {first}"
         )
-    if any(tensor.name.endswith(".weight") for tensor in header.tensors):
-        return AdapterError(
-            header.path,
-            f"it is a whole model or a part of one ({count:,} tensors, {header.size / 1e9:.2f} GB), not a "
-            f"LoRA: no key names a lora_A, lora_down, LoKr or LoHa. It begins with {first}.",
-        )
-    return AdapterError(header.path, f"none of its {count:,} keys is one of a LoRA. It begins with {first}.")
+    else:
+        words = f"none of its {count:,} keys is one of a LoRA. {first}"
+    return AdapterError(header.path, words)
 
 
 def _scheme(modules: Sequence[Module]) -> Scheme:

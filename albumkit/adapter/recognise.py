@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from albumkit.adapter.header import Header
 from albumkit.adapter.model import Module
@@ -16,15 +16,20 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The table that knows a file's stems, and what each means in it; or what kind of file it is instead."""
+    """The table that knows a file's stems, and what each means in it; or what kind of file it is instead.
 
-    architecture: Architecture | None
-    spellings: Mapping[str, Spelling]
+    ``size`` and ``candidates`` are those of :class:`albumkit.adapter.Adapter`.
+    """
+
+    architecture: Architecture | None = None
+    spellings: Mapping[str, Spelling] = field(default_factory=dict)
+    size: Size | None = None
+    candidates: tuple[Size, ...] = ()
     other: Other | None = None
 
 
 def recognise(header: Header, shapes: Mapping[str, Shape | None]) -> Recognised:
-    """The table that explains most stems with shapes that agree with each other.
+    """The table that explains most stems with shapes that agree with each other, and with a published model.
 
     Args:
         header: All keys; names that no FLUX has tell of another model, beside attention that all have.
@@ -33,55 +38,58 @@ def recognise(header: Header, shapes: Mapping[str, Shape | None]) -> Recognised:
     counts = [(sum(bool(o.pattern.search(t.name)) for t in header.tensors), o) for o in others()]
     stranger = next((other for count, other in counts if count and not other.refused), None)
     if stranger is not None:
-        return Recognised(None, {}, stranger)
-    best, most = Recognised(None, {}), (0, 0)
+        return Recognised(other=stranger)
+    best, most = Recognised(), (0, 0, 0)
+    candidates: tuple[Size, ...] = ()
     for name in ARCHITECTURES:
         table = architecture(name)
         known = {stem: found for stem in shapes if (found := read_stem(stem, table)) is not None}
         rows = [(known[stem].place, shape) for stem, shape in shapes.items() if stem in known and shape]
-        hidden = Size("other", "", name, {}, {"hidden": _hidden(rows)})
-        score = (sum(has_shape(place, shape, hidden) for place, shape in rows), len(known))
+        alike = Size("other", "", name, {}, {"hidden": _hidden(rows)})
+        fitting = {size.id: sum(_fits(place, shape, size) for place, shape in rows) for size in table.sizes}
+        score = (sum(has_shape(*row, alike) for row in rows), max(fitting.values()), len(known))
+        if len(rows) == len(shapes):
+            candidates += tuple(size for size in table.sizes if fitting[size.id] == len(rows))
         if score > most:
-            best, most = Recognised(table, known), score
+            best, most = Recognised(table, known, _model(table, rows)), score
     if best.architecture is None:
         count, other = max(counts, key=lambda one: one[0])
-        return Recognised(None, {}, other if count else None)
-    return best
+        return Recognised(other=other if count else None)
+    return replace(best, candidates=candidates)
 
 
-def find_model(table: Architecture, modules: Sequence[Module]) -> tuple[Size, tuple[Size, ...]]:
-    """The model that modules are for, and all published ones that they would fit.
+def _model(table: Architecture, rows: Sequence[tuple[Place, Shape]]) -> Size:
+    """The model that places and shapes speak for.
 
-    Where several fit, the one with just as many blocks is meant; where none does, it is one that nobody
-    published (a tiny one of a test, a pruned one), with what the shapes tell of it.
+    Where several published ones fit, the one with just as many blocks is meant; where none does, it is one
+    that nobody published (a tiny one of a test, a pruned one), with what the shapes tell of it.
     """
-    fitting = tuple(size for size in table.sizes if all(fits_size(module, size) for module in modules))
-    rows = [(module.place, module.shape) for module in modules if module.place is not None]
     blocks = dict.fromkeys(table.sizes[0].blocks, 0)
     for place, _ in rows:
         if place.block is not None:
             blocks[place.linear.kind] = max(blocks[place.linear.kind], place.block + 1)
+    fitting = [size for size in table.sizes if all(_fits(place, shape, size) for place, shape in rows)]
     same = [size for size in fitting if size.blocks == blocks]
     if len(fitting) == 1 or same:
-        return (same or fitting)[0], fitting
+        return (same or fitting)[0]
     hidden = _hidden(rows)
     counts = " and ".join(f"{count} {kind}" for kind, count in blocks.items())
     title = f"{table.title} of hidden size {hidden or 'unknown'}, {counts} blocks or more"
     guidance = any(place.linear.only == "guidance" for place, _ in rows)
-    dimensions = {"hidden": hidden} if hidden else {}
-    return Size("other", title, table.id, blocks, dimensions, guidance), fitting
+    return Size("other", title, table.id, blocks, {"hidden": hidden} if hidden else {}, guidance)
 
 
 def fits_size(module: Module, size: Size) -> bool:
     """Whether a model of this size has the module's place, and a weight of its shape there."""
-    place = module.place
-    if place is None:
-        return False
+    return module.place is not None and _fits(module.place, module.shape, size)
+
+
+def _fits(place: Place, shape: Shape, size: Size) -> bool:
     if place.block is not None and place.block >= size.blocks[place.linear.kind]:
         return False
     if place.linear.only == "guidance" and not size.guidance:
         return False
-    return has_shape(place, module.shape, size)
+    return has_shape(place, shape, size)
 
 
 def has_shape(place: Place, shape: Shape, size: Size) -> bool:
