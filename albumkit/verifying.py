@@ -16,8 +16,10 @@ from albumkit.adapter.health import Health, scan
 from albumkit.adapter.naming import ARCHITECTURES, architecture
 from albumkit.adapter.predict import RUNTIMES, Prediction, Runtime, predict
 from albumkit.album.find import config_above
+from albumkit.atomic import whole_file
 from albumkit.bases import all_bases
 from albumkit.config import Config, load_config
+from albumkit.engine.effect import Effect, Look, find_folder, measure_effects, side_by_side
 from albumkit.errors import AdapterError, AlbumkitError, UnknownName, UsageError
 from albumkit.opening import check_version
 from albumkit.workflows import Progress
@@ -44,13 +46,28 @@ class Asked:
     every: bool = False
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What ``--effect`` asks for.
+
+    ``prompt``: None for the one that fits the file. ``look``: how the base is asked. ``out``: where the
+    pictures go; None for beside the file, if ``look`` wants any.
+    """
+
+    base: str
+    prompt: str | None = None
+    look: Look = field(default_factory=Look)
+    out: Path | None = None
+
+
 @dataclass
 class Verified:
     """What is known of one file.
 
     ``path``: as typed, with ``/``. ``base``: the model that it is loaded into; None: the one that it was made
     for. ``trigger``: what the prompt needs, and ``trigger_from`` who says so. ``error``: why there is nothing
-    else to tell of it.
+    else to tell of it. ``effect``: what it did to a base that was really run, and ``picture`` where that is
+    to be seen.
     """
 
     path: str
@@ -62,11 +79,10 @@ class Verified:
     findings: tuple[Finding, ...] = ()
     trigger: str = ""
     trigger_from: str = ""
+    prompt: str = ""
     error: AlbumkitError | None = None
-
-    def prediction(self, runtime: Runtime) -> Prediction:
-        """What is predicted for one program."""
-        return next(one for one in self.predictions if one.runtime == runtime)
+    effect: Effect | None = None
+    picture: str = ""
 
     @property
     def wrong_base(self) -> bool:
@@ -93,6 +109,8 @@ class Verified:
     @property
     def fails(self) -> bool:
         """Whether it makes verify exit 1."""
+        if self.effect is not None and not self.effect.ok:
+            return True
         return not self.loads or any(finding.severity == "error" for finding in self.findings)
 
 
@@ -113,6 +131,7 @@ def verify_files(
     *,
     runtimes: Sequence[str] = (),
     base: str | None = None,
+    trial: Trial | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
     """Tell of every file what is in it and what each program will do with it.
@@ -121,10 +140,12 @@ def verify_files(
         runtimes: Programs that it must load in, or ``all``; by default those of [use] in the album.toml above
             each file, else any.
         base: The model that it is loaded into: a name, or a file or folder of the model.
+        trial: A base to run each file with.
         progress: Called with bytes that were looked at.
 
     Raises:
         UsageError: a path that is not there, a base that is none, an unusable album.toml.
+        AlbumkitError: the base of the trial is not here or does not run, or the picture cannot be written.
     """
     for path in paths:
         if path.is_dir():
@@ -133,8 +154,37 @@ def verify_files(
             )
         if not path.exists():
             raise UsageError(f"{path.as_posix()}: there is no such file.")
-    size = find_base_size(base) if base is not None else None
-    return VerifyReport([_verify(path, _from_options(runtimes), size, progress) for path in paths])
+    folder = find_folder(trial.base) if trial is not None else None
+    size = find_base_size(base) if base is not None else _size_of(folder)
+    report = VerifyReport([_verify(path, _from_options(runtimes), size, progress) for path in paths])
+    if trial is not None and folder is not None:
+        _try(report.files, trial, folder)
+    return report
+
+
+def _size_of(folder: Path | None) -> Size | None:
+    """The published model that a trial's base is, if it is one."""
+    try:
+        return read_size(folder) if folder is not None else None
+    except AdapterError:
+        return None
+
+
+def _try(files: Sequence[Verified], trial: Trial, folder: Path) -> None:
+    """Run the base with each file that could be opened."""
+    opened = [(file, file.adapter) for file in files if file.adapter is not None and file.error is None]
+    wanted = [(adapter, trial.prompt or file.prompt) for file, adapter in opened]
+    if not wanted:
+        return
+    effects = measure_effects(trial.base, folder, wanted, trial.look)
+    for (file, _), effect in zip(opened, effects, strict=True):
+        file.effect = effect
+        if effect.pictures:
+            path = Path(file.path)
+            out = trial.out or path.with_name(f"{path.stem}.effect.png")
+            with whole_file(out) as stream:
+                side_by_side(effect, path.name).save(stream, format="PNG")
+            file.picture = out.as_posix()
 
 
 def find_base_size(base: str) -> Size:
@@ -192,6 +242,7 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
         return found
     found.predictions = tuple(predict(adapter, runtime, size=base) for runtime in RUNTIMES)
     found.trigger, found.trigger_from = _trigger(adapter, config)
+    found.prompt = _prompt(config, found.trigger)
     return found
 
 
@@ -226,3 +277,10 @@ def _trigger(adapter: Adapter, config: Config) -> tuple[str, str]:
     if words := config.album.trigger_phrase or "":
         return words, config.origins["album.trigger_phrase"].file.as_posix()
     return "", ""
+
+
+def _prompt(config: Config, trigger: str) -> str:
+    """What to ask the base for: as it will be used, else as it was captioned."""
+    if config.use.prompts:
+        return config.use.prompts[0]
+    return " ".join(word for word in ("a photo of", trigger, config.album.class_phrase) if word)

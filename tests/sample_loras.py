@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from adapters import Spelling, Tensors, places_of, tensors, write
+from adapters import Spelling, places_of, tensors, write
 
 from albumkit.adapter import Place, find_size
 

@@ -16,6 +16,7 @@ from albumkit.report.blockmap import coverage, map_lines
 from albumkit.report.text import many, wrapped
 
 if TYPE_CHECKING:
+    from albumkit.engine.effect import Effect
     from albumkit.verifying import Verified, VerifyReport
 
 _LABEL = 12
@@ -50,6 +51,8 @@ def file_lines(file: Verified, width: int, ascii_only: bool = False) -> list[Tex
     for prediction in file.predictions:
         lines += _prediction_lines(file, prediction, width, again=prediction.remedy in remedies_told)
         remedies_told.add(prediction.remedy)
+    if file.effect is not None:
+        lines += [Text(), *_effect_lines(file, file.effect, width)]
     if not file.fails:
         lines += [Text(), *_else_lines(file, adapter, width)]
     return lines
@@ -77,6 +80,8 @@ def answer(file: Verified) -> str:
         return file.error.message
     if all(one.result == "unknown" for one in file.predictions):
         return f"{file.path}: whether it loads is not known: {file.predictions[0].why}."
+    if file.effect is not None and not file.effect.ok:
+        return f"{file.path} {_no_effect(file.effect)}."
     good = [TITLES[one.runtime] for one in told(file) if one.ok]
     bad = [clause(one) for one in told(file) if not one.ok]
     for_what = ""
@@ -84,6 +89,8 @@ def answer(file: Verified) -> str:
         for_what = f"it is for {file.adapter.size.title}, not for {file.base.title}: "
     if not bad:
         problem = "" if file.fails else ", so the file is not the problem"
+        if file.effect is not None:
+            problem = f", and changes what {file.effect.base} predicts by {percent(file.effect)}"
         return f"{file.path} loads fully in {conjoined(good)}{problem}."
     if not good:
         return f"{file.path}: {for_what}{'; '.join(bad)}."
@@ -222,6 +229,42 @@ def _why(found: Prediction) -> str:
     return f"all of it is loaded, but {faults}"
 
 
+def percent(effect: Effect) -> str:
+    """How much it changes the prediction."""
+    return (
+        f"{effect.change:.3%}".replace("%", " %")
+        if effect.change < 0.01
+        else f"{effect.change:.1%}".replace("%", " %")
+    )
+
+
+def _no_effect(effect: Effect) -> str:
+    """What went wrong with a trial, to go on a sentence with."""
+    if effect.error:
+        return f"cannot be loaded into {effect.base} ({effect.error})"
+    if not effect.received:
+        return f"was taken by {effect.base} without an error, and no layer received it"
+    if effect.received < effect.expected:
+        return f"reached {effect.received} of {effect.expected} layers of {effect.base}"
+    return f"changes nothing in {effect.base}: with it and without, the prediction is the same"
+
+
+def _effect_lines(file: Verified, effect: Effect, width: int) -> list[Text]:
+    """What a base that was really run did with it."""
+    lines = _rows("effect", f"in {effect.base}: {effect.pipeline} on {effect.device}, {effect.dtype}", width)
+    hang = " " * _LABEL
+    if effect.error:
+        return lines + wrapped(effect.error, width, hang, style="red")
+    style = "" if effect.ok else "red"
+    lines += wrapped(f"{effect.received} of {effect.expected} layers received it", width, hang, style=style)
+    words = f"its first prediction changes by {percent(effect)} (root mean square)"
+    if effect.levels is not None:
+        words += f", the picture by {effect.levels:.1f} of 255 levels on average"
+    lines += wrapped(words, width, hang, style=style)
+    lines += wrapped(f'asked for "{effect.prompt}", seed {effect.look.seed}', width, hang, style="dim")
+    return lines + ([Text(f"{hang}wrote  {file.picture}")] if file.picture else [])
+
+
 def _else_lines(file: Verified, adapter: Adapter, width: int) -> list[Text]:
     """A file that loads is not why pictures stay as they are: what else it can be."""
     size = adapter.size
@@ -235,7 +278,8 @@ def _else_lines(file: Verified, adapter: Adapter, width: int) -> list[Text]:
     if needed:
         rows.append(("version", f"{conjoined(needed)} (known up to {_newest(asked)})"))
     where = conjoined([TITLES[one.runtime] for one in asked])
-    lines = [Text(f"in {where} the file is not the problem; if pictures do not change, look at", "bold")]
+    heading = f"in {where} the file is not the problem; if pictures stay as they are, look at"
+    lines = wrapped(heading, width, "", style="bold")
     last = ""
     for label, words in rows:
         lines += _rows("" if label == last else label, words, width, indent="  ")
@@ -253,7 +297,7 @@ _WIRING = {
 def _model_words(size: Size) -> str:
     distilled = ", base or distilled" if any(base.train_on == size.id for base in all_bases()) else ""
     twins = [other.title for other in architecture(size.architecture).sizes if other.id != size.id]
-    wrong = f"; it does nothing in {' or '.join(twins)}" if twins else ""
+    wrong = f"; it does nothing in {' or '.join(twins)}" if twins and size.known else ""
     return f"it must be {size.title}{distilled}{wrong}"
 
 

@@ -11,6 +11,7 @@ from albumkit.adapter.predict import Prediction
 from albumkit.report.verify import answer, states_of
 
 if TYPE_CHECKING:
+    from albumkit.engine.effect import Effect
     from albumkit.verifying import Verified, VerifyReport
 
 
@@ -38,6 +39,7 @@ def _file(file: Verified) -> dict[str, Any]:
         **_content(file, adapter),
         "runtimes": {found.runtime: _runtime(found) for found in file.predictions},
         "findings": [],
+        "effect": _effect(file, file.effect) if file.effect else None,
     }
 
 
@@ -83,6 +85,24 @@ def _model(size: Size | None) -> dict[str, Any] | None:
 
 def _other(adapter: Adapter) -> str | None:
     return adapter.other.id if adapter.other else None
+
+
+def _effect(file: Verified, effect: Effect) -> dict[str, Any]:
+    return {
+        "base": effect.base,
+        "pipeline": effect.pipeline,
+        "device": effect.device,
+        "dtype": effect.dtype,
+        "prompt": effect.prompt,
+        "seed": effect.look.seed,
+        "ok": effect.ok,
+        "received": effect.received,
+        "expected": effect.expected,
+        "change": effect.change,
+        "levels": effect.levels,
+        "picture": file.picture or None,
+        "error": effect.error or None,
+    }
 
 
 def _runtime(found: Prediction) -> dict[str, Any]:
