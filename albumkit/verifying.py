@@ -22,10 +22,10 @@ from albumkit.config import Config, load_config
 from albumkit.engine.effect import Effect, Look, find_folder, measure_effects, side_by_side
 from albumkit.errors import AdapterError, AlbumkitError, UnknownName, UsageError
 from albumkit.opening import check_version
-from albumkit.workflows import Progress
 
 if TYPE_CHECKING:
     from albumkit.lint import Finding
+    from albumkit.workflows import Progress
 
 #: Texts of a header that name the trigger: the ModelSpec standard, then what single trainers write.
 _TRIGGERS = ("modelspec.trigger_phrase", "trigger_phrase", "trigger_word")
