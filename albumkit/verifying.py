@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,10 @@ from albumkit.bases import all_bases
 from albumkit.config import Config, load_config
 from albumkit.engine.effect import Effect, Look, find_folder, measure_effects, side_by_side
 from albumkit.errors import AdapterError, AlbumkitError, UnknownName, UsageError
+from albumkit.facts import find_fact
 from albumkit.opening import check_version
+from albumkit.rule import Rule, load_rules
+from albumkit.verdict import judge
 
 if TYPE_CHECKING:
     from albumkit.lint import Finding
@@ -77,6 +80,8 @@ class Verified:
     health: Health | None = None
     predictions: tuple[Prediction, ...] = ()
     findings: tuple[Finding, ...] = ()
+    #: What the rules say of each program by itself.
+    by_program: dict[Runtime, Sequence[Finding]] = field(default_factory=dict)
     trigger: str = ""
     trigger_from: str = ""
     prompt: str = ""
@@ -91,27 +96,37 @@ class Verified:
         return self.base is not None and size is not None and self.base != size
 
     @property
-    def loads(self) -> bool:
-        """Whether it loads, rightly and fully, wherever it is asked to."""
-        if self.error is not None:
-            return False
-        found = [one for one in self.predictions if not self.asked.runtimes or self.is_asked(one)]
-        if not self.asked.runtimes:
-            return any(one.ok for one in found)
-        if self.asked.every:
-            found = [one for one in found if one.result != "unknown"]
-        return bool(found) and all(one.ok for one in found)
+    def told(self) -> tuple[Prediction, ...]:
+        """The predictions that count: of the programs that were asked for, else of all that are known."""
+        if self.asked.runtimes:
+            return tuple(one for one in self.predictions if one.runtime in self.asked.runtimes)
+        return tuple(one for one in self.predictions if one.result != "unknown")
 
-    def is_asked(self, prediction: Prediction) -> bool:
-        """Whether it must load in this program."""
-        return prediction.runtime in self.asked.runtimes
+    def is_good(self, prediction: Prediction) -> bool:
+        """Whether this program loads all of it, and no rule calls what comes of it an error."""
+        return prediction.result == "full" and not _errors(self.by_program[prediction.runtime])
+
+    @property
+    def loads(self) -> bool:
+        """Whether it loads wherever it is asked to."""
+        told = self.told
+        if self.asked.every:
+            told = tuple(one for one in told if one.result != "unknown")
+        if self.asked.runtimes:
+            return bool(told) and all(map(self.is_good, told))
+        return any(map(self.is_good, told))
+
+    @property
+    def own_findings(self) -> tuple[Finding, ...]:
+        """Those about the file itself, not about what programs do with it."""
+        return tuple(finding for finding in self.findings if finding.rule not in _program_rules())
 
     @property
     def fails(self) -> bool:
         """Whether it makes verify exit 1."""
-        if self.effect is not None and not self.effect.ok:
+        if self.error is not None or (self.effect is not None and not self.effect.ok):
             return True
-        return not self.loads or any(finding.severity == "error" for finding in self.findings)
+        return not self.loads or bool(_errors(self.own_findings))
 
 
 @dataclass
@@ -241,9 +256,28 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
         found.error = error
         return found
     found.predictions = tuple(predict(adapter, runtime, size=base) for runtime in RUNTIMES)
+    for one in found.predictions:
+        rules = list(_program_rules().values())
+        found.by_program[one.runtime] = judge(adapter, [one], None, base=base, rules=rules).findings
+    found.findings = tuple(judge(adapter, found.told, found.health, base=base).findings)
     found.trigger, found.trigger_from = _trigger(adapter, config)
     found.prompt = _prompt(config, found.trigger)
     return found
+
+
+@functools.cache
+def _program_rules() -> Mapping[str, Rule]:
+    """The rules about what programs do, by id."""
+    return {
+        rule.id: rule
+        for rule in load_rules()
+        if rule.scope == "adapter"
+        and any("predictions" in known.needs for n in rule.needs if (known := find_fact("adapter", n)))
+    }
+
+
+def _errors(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]
 
 
 def _config_of(path: Path) -> Config:

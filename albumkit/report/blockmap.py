@@ -109,15 +109,19 @@ def map_lines(shown: Coverage, width: int, ascii_only: bool) -> list[Text]:
 
 def _outside_lines(outside: Mapping[str, str], width: int, ascii_only: bool) -> list[Text]:
     """The layers that are in no block: those that the adapter has, each with its sign if it needs one."""
-    names = []
-    for name, state in outside.items():
-        if state == "none":
-            continue
-        sign = f"{_sign(state, ascii_only)[0]} " if state in _LEGEND else ""
-        names.append(f"{sign}{name}".replace(" ", "\0"))
-    body = wrapped("  ".join(names) or "none", width, " " * (2 + _LABEL))
-    head = Text(f"  {'outside':<{_LABEL}}")
-    return [head.append(body[0].plain.strip(), "green" if names else "dim"), *body[1:]]
+    line = Text(f"  {'outside':<{_LABEL}}")
+    lines = [line]
+    names = {name: state for name, state in outside.items() if state != "none"}
+    for name, state in (names or {"none": "none"}).items():
+        sign, style = _sign(state, ascii_only)
+        shown = f"{sign} {name}" if state in _LEGEND else name
+        if len(line) + len(shown) > width:
+            line = Text(" " * (2 + _LABEL))
+            lines.append(line)
+        line.append(shown, style).append("  ")
+    for line in lines:
+        line.rstrip()
+    return lines
 
 
 def _sign(state: str, ascii_only: bool) -> tuple[str, str]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from albumkit import __version__
 from albumkit.adapter import Adapter, Module, Size
 from albumkit.adapter.predict import Prediction
-from albumkit.report.verify import answer, states_of
+from albumkit.report.verify_words import answer, module_states
 
 if TYPE_CHECKING:
     from albumkit.engine.effect import Effect
+    from albumkit.lint import Finding
     from albumkit.verifying import Verified, VerifyReport
 
 
@@ -37,8 +38,8 @@ def _file(file: Verified) -> dict[str, Any]:
         "base": file.base.id if file.base else None,
         "trigger": file.trigger or None,
         **_content(file, adapter),
-        "runtimes": {found.runtime: _runtime(found) for found in file.predictions},
-        "findings": [],
+        "runtimes": {found.runtime: _runtime(file, found) for found in file.predictions},
+        "findings": [_finding(finding) for finding in file.findings],
         "effect": _effect(file, file.effect) if file.effect else None,
     }
 
@@ -47,7 +48,7 @@ def _content(file: Verified, adapter: Adapter | None) -> dict[str, Any]:
     if adapter is None or file.error is not None:
         names = ("scheme", "architecture", "model", "kind", "rank", "alpha")
         return {**dict.fromkeys(names), "modules": [], "leftovers": []}
-    states = states_of(file)
+    states = module_states(file)
     alphas = Counter(_alpha(adapter, module) for module in adapter.modules)
     return {
         "scheme": adapter.scheme.id,
@@ -105,10 +106,24 @@ def _effect(file: Verified, effect: Effect) -> dict[str, Any]:
     }
 
 
-def _runtime(found: Prediction) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "module": finding.subject or None,
+        "fact": finding.fact,
+        "value": finding.value,
+        "limit": finding.limit,
+        "message": finding.message,
+        "remedy": "; or ".join(f"{r.do} ({r.gives})" if r.gives else r.do for r in finding.remedies),
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _runtime(file: Verified, found: Prediction) -> dict[str, Any]:
     return {
         "result": found.result,
-        "ok": found.ok,
+        "ok": file.is_good(found),
         "version": found.version or None,
         "loaded": len(found.loaded),
         "dropped": [dropped.module for dropped in found.dropped],

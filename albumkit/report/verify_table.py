@@ -9,7 +9,8 @@ from rich.text import Text
 
 from albumkit.adapter.predict import RUNTIMES, TITLES
 from albumkit.report.text import many, wrapped
-from albumkit.report.verify import STYLES, conjoined, do_lines, remedies, told, word
+from albumkit.report.verify import do_lines
+from albumkit.report.verify_words import STYLES, TROUBLE, conjoined, remedies, trouble, word
 
 if TYPE_CHECKING:
     from albumkit.adapter import Adapter
@@ -69,8 +70,12 @@ def _cells(file: Verified) -> tuple[str, ...] | None:
         adapter.scheme.id,
         _model(adapter),
         rank,
-        *(_SHORT.get(word(one), word(one)) for one in file.predictions),
+        *(_SHORT.get(said, said) for said in _words(file)),
     )
+
+
+def _words(file: Verified) -> list[str]:
+    return [word(file, found) for found in file.predictions]
 
 
 def _model(adapter: Adapter) -> str:
@@ -91,11 +96,13 @@ def _file_lines(
         body = wrapped(words, width, " " * (name + len(_GAP)), style="red")
         body[0] = Text.assemble(shown.ljust(name), _GAP, (body[0].plain.strip(), "red"))
         return lines + body
-    matters = told(file)
-    styles = ["", "", ""] + [
-        STYLES.get(word(found), "bold red") if found in matters else "dim" for found in file.predictions
+    counts = [found in file.told for found in file.predictions]
+    styles = [
+        STYLES.get(said, TROUBLE) if counted else "dim"
+        for said, counted in zip(_words(file), counts, strict=True)
     ]
-    return [*lines, _cells_after(Text(shown.ljust(name)), cells, widths, styles)]
+    lines.append(_cells_after(Text(shown.ljust(name)), cells, widths, ["", "", "", *styles]))
+    return lines + (wrapped(wrong, width, "    ", style="red") if (wrong := trouble(file)) else [])
 
 
 def _cells_after(line: Text, cells: Sequence[str], widths: Sequence[int], styles: Sequence[str]) -> Text:
