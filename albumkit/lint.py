@@ -49,6 +49,8 @@ class Finding:
     fix: Mapping[str, str] | None
     fingerprint: str
     ignored: str | None = None
+    #: The module of an adapter that it is about.
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def lint(
     run = _Run(opened, settings, measured)
     wanted = [r for r in load_rules() if not r.opt_in] if rules is None else rules
     severities = profile_for(opened.config, settings.kind)
-    active = [r for r in wanted if severities.get(r.id) != "off" and run.speaks(r)]
+    active = [r for r in wanted if r.of_album and severities.get(r.id) != "off" and run.speaks(r)]
     if COSTS.index(cost) >= COSTS.index("pixels") and any(r.cost == "pixels" for r in active):
         measured.decode_all(opened.album.media)
     by_scope: dict[Scope, list[Rule]] = defaultdict(list)
@@ -267,7 +269,7 @@ class _Run:
                 message=rule.message.format(**words),
                 remedies=tuple(Remedy(r.do.format(**words), r.gives.format(**words)) for r in rule.remedies),
                 fix=rule.fix,
-                fingerprint=_fingerprint(identity),
+                fingerprint=fingerprint(identity),
                 ignored=self._ignored(rule, path),
             )
         )
@@ -308,7 +310,7 @@ def _plain(rule: Rule, values: tuple[Any, ...]) -> dict[str, Any]:
     return {n: list(v) if isinstance(v, tuple) else v for n, v in zip(rule.needs, values, strict=True)}
 
 
-def _fingerprint(parts: Sequence[str]) -> str:
+def fingerprint(parts: Sequence[str]) -> str:
     """16 hex digits that stay the same while the fault does: of rule, album and path, never of position."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -338,7 +340,7 @@ def unreadable(display: str, name: str, error: AlbumkitError) -> AlbumResult:
             message=error.message,
             remedies=(Remedy(error.remedy),) if error.remedy else (),
             fix=None,
-            fingerprint=_fingerprint([rule.id, name]),
+            fingerprint=fingerprint([rule.id, name]),
         )
     )
     return result

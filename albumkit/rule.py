@@ -16,12 +16,12 @@ from typing import Any
 
 from albumkit.documents import unusable
 from albumkit.errors import UnknownName
-from albumkit.facts import COSTS, SCOPES, Cost, Scope, find_fact
+from albumkit.facts import ADAPTER_SCOPES, COSTS, SCOPES, Cost, Scope, find_fact
 from albumkit.paths import rules_root
 
 SEVERITIES = ("error", "warning", "note")
 #: Folders of rules/ that hold rules; the others hold trainers and profiles.
-RULE_FOLDERS = ("example", "clip", "album", "caption", "mask", "pair", "settings")
+RULE_FOLDERS = ("example", "clip", "album", "caption", "mask", "pair", "settings", "adapter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ class Rule:
         """The dearest fact that the rule needs."""
         facts = [find_fact(self.scope, name) for name in self.needs]
         return max((f.cost for f in facts if f), key=COSTS.index, default="stat")
+
+    @property
+    def of_album(self) -> bool:
+        """Whether lint runs it; the others judge the LoRA that comes out: :mod:`albumkit.verdict`."""
+        return self.scope not in ADAPTER_SCOPES
 
     @functools.cached_property
     def validator(self) -> Any:

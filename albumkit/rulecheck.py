@@ -100,7 +100,7 @@ def faults(rule: Rule) -> list[str]:
 
 
 def _faults_of_place(rule: Rule) -> Iterator[str]:
-    folder = "settings" if rule.scope == "knob" else rule.scope
+    folder = {"knob": "settings", "module": "adapter"}.get(rule.scope, rule.scope)
     if rule.id.partition("/")[0] != folder:
         yield f"a rule of scope {rule.scope} lies in {folder}/"
     knobs = {knob for trainer in all_trainers() for knob in trainer.knobs}

@@ -42,7 +42,7 @@ class Factor:
         constant: Every number is the same one, but not zero; False for a single number.
         nonfinite: How many are infinite or not a number.
         peak: The largest magnitude, rounded down: at most four times too small (of F64, which nobody writes,
-            65,536 times).
+            65,536 times). Infinite where a number is not finite.
         norm: The root of the sum of squares of the finite numbers (Frobenius norm), estimated.
         sampled: From how many numbers; ``tensor.count`` of them means that it is exact.
     """
@@ -162,16 +162,16 @@ def _look(path: Path, stream: BinaryIO, tensor: Tensor) -> Factor:
         peak = _peak(last, peak)
         sample += _every(chunk, width, stride, -seen % stride)
         seen += len(last)
-    numbers = [x for x in to_floats(sample, tensor.dtype) if math.isfinite(x)]
-    largest = to_floats(bytes(width - 1) + bytes([peak]), tensor.dtype)[0]
-    mean = math.fsum(x * x for x in numbers) / max(1, len(numbers))
+    finite = [x for x in to_floats(sample, tensor.dtype) if math.isfinite(x)]
+    norm = math.hypot(*finite) * math.sqrt(tensor.count / max(1, len(finite)))
+    largest = math.inf if nonfinite else to_floats(bytes(width - 1) + bytes([peak]), tensor.dtype)[0]
     return Factor(
         tensor=tensor,
         zero=zero,
         constant=constant and not zero and tensor.count > 1,
         nonfinite=nonfinite,
         peak=largest,
-        norm=max(math.sqrt(mean * tensor.count), largest if math.isfinite(largest) else 0.0),
+        norm=norm if nonfinite else max(norm, largest),
         sampled=len(sample) // width,
     )
 

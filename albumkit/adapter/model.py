@@ -98,7 +98,7 @@ class Adapter:
         size: The model that it was made for, by shapes and numbers of blocks; ``size.known`` is False for one
             that nobody published. None where no table knows the architecture.
         candidates: Every published model that its names and shapes fit; several when it has few modules.
-        modules: In the order of the file.
+        modules: In the order of their keys.
         leftovers: Keys that belong to no module of the model: text encoders, biases, names of no Linear.
         peft: The PEFT configuration in the header, if there is one.
     """

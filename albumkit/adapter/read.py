@@ -37,15 +37,14 @@ def open_adapter(path: Path | str) -> Adapter:
     known = recognise(header, {stem: group.shape for stem, group in groups.items()})
     if not groups or (known.other is not None and known.other.refused):
         raise _no_adapter(header, bool(groups), known.other)
+    ours = groups if known.architecture is None else {stem: groups[stem] for stem in known.spellings}
+    strangers = [group for stem, group in groups.items() if stem not in ours]
+    leftovers += [tensor.name for group in strangers for tensor in group.tensors.values()]
     try:
         with open(path, "rb") as stream:
-            modules = [_module(path, stream, g, known.spellings.get(stem)) for stem, g in groups.items()]
+            modules = [_module(path, stream, g, known.spellings.get(stem)) for stem, g in ours.items()]
     except OSError as error:
         raise AdapterError(path, f"it cannot be read: {error.strerror or error}.") from error
-    if known.architecture is not None:
-        strangers = [module for module in modules if module.place is None]
-        leftovers += [tensor.name for module in strangers for tensor in module.tensors.values()]
-        modules = [module for module in modules if module.place is not None]
     return Adapter(
         path=path,
         header=header,

@@ -64,7 +64,7 @@ def _list_rules() -> int:
 
 def _list_facts(scope: str | None) -> int:
     """Facts with a plain value, which is what rules can ask for: type, cost and meaning."""
-    from albumkit.facts import SCOPES, all_facts, json_type
+    from albumkit.facts import SCOPES, all_facts, json_type, wider_scopes
 
     if scope is not None and scope not in SCOPES:
         raise UnknownName("scope", scope, SCOPES, f"Scopes are {', '.join(SCOPES)}.")
@@ -73,9 +73,9 @@ def _list_facts(scope: str | None) -> int:
             meaning = " ".join(fact.doc.split("\n\n")[0].split())
             click.echo(f"{fact.scope} {fact.name}   {kind}, cost {fact.cost}")
             click.echo(textwrap.fill(meaning, 78, initial_indent="    ", subsequent_indent="    "))
-    if scope not in (None, "album"):
-        wider = "album" if scope == "settings" else "settings and of album"
-        click.echo(f"\nRules of {scope} can also ask for the facts of {wider}.")
+    wider = wider_scopes(scope) if scope not in (None, "album") else ()
+    if wider:
+        click.echo(f"\nRules of {scope} can also ask for the facts of {' and of '.join(wider)}.")
     return 0
 
 

@@ -4,6 +4,7 @@ Importing this package registers every fact. ``registry.Table`` measures, column
 """
 
 from albumkit.facts import (  # noqa: F401 - they register themselves
+    adapter,
     album,
     caption,
     caption_length,
@@ -15,6 +16,7 @@ from albumkit.facts import (  # noqa: F401 - they register themselves
     form,
     likeness,
     mask,
+    module,
     orphans,
     pair,
     quality,
@@ -25,6 +27,7 @@ from albumkit.facts import (  # noqa: F401 - they register themselves
 from albumkit.facts.cache import FactCache
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import (
+    ADAPTER_SCOPES,
     COSTS,
     SCOPES,
     Cost,
@@ -39,9 +42,11 @@ from albumkit.facts.registry import (
     facts_of,
     find_fact,
     json_type,
+    wider_scopes,
 )
 
 __all__ = [
+    "ADAPTER_SCOPES",
     "COSTS",
     "SCOPES",
     "Cost",
@@ -58,4 +63,5 @@ __all__ = [
     "facts_of",
     "find_fact",
     "json_type",
+    "wider_scopes",
 ]

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-Scope = Literal["example", "clip", "caption", "mask", "pair", "album", "settings", "knob"]
+Scope = Literal[
+    "example", "clip", "caption", "mask", "pair", "album", "settings", "knob", "adapter", "module"
+]
 Cost = Literal["stat", "header", "pixels", "model"]
 COSTS: tuple[Cost, ...] = ("stat", "header", "pixels", "model")
 SCOPES: tuple[Scope, ...] = typing.get_args(Scope)
@@ -29,7 +31,11 @@ CONTEXT: Mapping[Scope, frozenset[str]] = {
     "album": frozenset({"album", "measured", "trainer", "settings"}),
     "settings": frozenset(),
     "knob": frozenset({"name", "setting"}),
+    "adapter": frozenset({"adapter", "predictions", "health", "base"}),
+    "module": frozenset({"module"}),
 }
+#: Scopes whose subject is a LoRA file: it may lie anywhere, so that no album and no settings are about it.
+ADAPTER_SCOPES: tuple[Scope, ...] = ("adapter", "module")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -103,18 +109,28 @@ def _cost_of(scope: Scope, need: str) -> Cost:
     return found.cost
 
 
+def wider_scopes(scope: Scope) -> tuple[Scope, ...]:
+    """The scopes whose facts a scope sees beside its own, the nearest first."""
+    if scope in ADAPTER_SCOPES:
+        return ADAPTER_SCOPES[: ADAPTER_SCOPES.index(scope)]
+    both: tuple[Scope, ...] = ("settings", "album")
+    return tuple(wider for wider in both if wider != scope)
+
+
 def find_fact(scope: Scope, name: str) -> Fact | None:
-    """The fact of this name in a scope; every scope sees the album's and the settings' facts too."""
-    places: tuple[Scope, ...] = (scope, "settings", "album")
-    for place in places:
+    """The fact of this name in a scope, or in a wider one."""
+    for place in (scope, *wider_scopes(scope)):
         if found := _FACTS[place].get(name):
             return found
     return None
 
 
 def facts_of(scope: Scope) -> dict[str, Fact]:
-    """Every fact that a rule of this scope may ask for, by name: its own, the settings', the album's."""
-    return {**_FACTS["album"], **_FACTS["settings"], **_FACTS[scope]}
+    """Every fact that a rule of this scope may ask for, by name: its own, and those of wider scopes."""
+    found: dict[str, Fact] = {}
+    for place in reversed((scope, *wider_scopes(scope))):
+        found |= _FACTS[place]
+    return found
 
 
 def json_type(fact: Fact) -> str:

@@ -27,7 +27,9 @@ def rule_page(rule: Rule) -> str:
     parts += ["## What is measured", _measured(rule)]
     if notes := _profiles(rule):
         parts += ["## Kinds of album", notes]
-    parts += ["## To silence it", _silence(rule), "## Sources", "\n".join(f"- {s}" for s in rule.sources)]
+    if rule.of_album:
+        parts += ["## To silence it", _silence(rule)]
+    parts += ["## Sources", "\n".join(f"- {s}" for s in rule.sources)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,6 +68,8 @@ def _plain(text: str) -> str:
         "trigger": "TRIGGER",
     }
     fields = {"caption_names": "ROOT.txt", "start_name": "ROOT_start", "end_name": "ROOT_end"}
+    fields |= {"loading_remedy": "albumkit convert FILE --to comfy", "made_for": "the model it was made for"}
+    fields |= {"base_title": "the base", "scale_words": "its alpha / rank"}
     for name, shown in {**names, **fields, "better_format": "comfy", "examples_short": "a few"}.items():
         text = text.replace(f"{{{name}}}", shown)
     return text
