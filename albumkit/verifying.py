@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,7 +156,7 @@ def verify_files(
             each file, else any.
         base: The model that it is loaded into: a name, or a file or folder of the model.
         trial: A base to run each file with.
-        progress: Called with bytes that were looked at.
+        progress: Called with megabytes that were looked at.
 
     Raises:
         UsageError: a path that is not there, a base that is none, an unusable album.toml.
@@ -250,8 +250,7 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
     found = Verified(path.as_posix(), asked or _from_album(config), base)
     try:
         adapter = found.adapter = open_adapter(path)
-        step = functools.partial(progress, path.name) if progress else None
-        found.health = scan(adapter, step)
+        found.health = scan(adapter, _megabytes(progress, path.name))
     except AdapterError as error:
         found.error = error
         return found
@@ -263,6 +262,13 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
     found.trigger, found.trigger_from = _trigger(adapter, config)
     found.prompt = _prompt(config, found.trigger)
     return found
+
+
+def _megabytes(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    """Bytes as a person reads them."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(f"{name}, MB", done // 1_000_000, total // 1_000_000)
 
 
 @functools.cache

@@ -52,7 +52,7 @@ def make_samples(folder: Path) -> None:
     lora(folder / "cat_fal.safetensors", FAL, rank=16)
     lora(folder / "cat_comfy.safetensors", COMFY, rank=16, metadata=TRIGGER)
     lora(folder / "cat_diffusers.safetensors", DIFFUSERS, rank=16)
-    lora(folder / "cat_empty.safetensors", COMFY, zero=True, rank=16)
+    lora(folder / "cat_zero.safetensors", COMFY, zero=True, rank=16)
     (folder / "cat_pointer.safetensors").write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 38000000\n"
     )

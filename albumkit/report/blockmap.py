@@ -38,7 +38,7 @@ _ROWS = {
     "linear1": "attention, MLP",
     "linear2": "out",
 }
-_LABEL, _ROW = 13, 18
+_LABEL, _ROW = 13, 17
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from albumkit.adapter.predict import NEWEST, TITLES, Prediction
 from albumkit.bases import all_bases
 from albumkit.lint import Finding
 from albumkit.report.blockmap import coverage, map_lines
-from albumkit.report.text import many, remedy_lines, title_line, wrapped
+from albumkit.report.text import file_size, many, remedy_lines, title_line, wrapped
 from albumkit.report.verify_words import (
     STYLES,
     TROUBLE,
@@ -91,7 +91,7 @@ def _identity(file: Verified, adapter: Adapter, width: int) -> list[Text]:
         scale_words(adapter),
         many(len(adapter.modules), "modules"),
         *adapter.dtypes,
-        f"{adapter.header.size / 1e6:,.1f} MB",
+        file_size(adapter.header.size),
     ]
     lines = _row("scheme", scheme, width)
     lines += _row("made for", made_for, width)
@@ -134,6 +134,9 @@ def _program_lines(file: Verified, width: int) -> list[Text]:
             continue
         body = wrapped(f"{said}: {why}", width, hang)
         lines += [head.append(body[0].plain.strip().removeprefix(said)), *body[1:]]
+        if found.result == "nothing" and file.adapter is not None:
+            first = file.adapter.by_name[found.dropped[0].module]
+            lines += wrapped(f"such as {first.stem}", width, hang, style="yellow") if not told else []
         if found.result == "partial":
             names = collapsed(dropped.module for dropped in found.dropped)
             lines += wrapped(f"dropped: {names}", width, hang, style="yellow")
@@ -232,6 +235,9 @@ def _row(label: str, words: str, width: int, indent: str = "") -> list[Text]:
 
 
 def do_lines(remedy: str, width: int, indent: str) -> list[Text]:
-    """What mends it."""
+    """What mends it. A command stays in one line, at the left if need be: it is there to be copied."""
+    if remedy.startswith("albumkit "):
+        indent = indent if len(indent) + 5 + len(remedy) <= width else indent[:2]
+        return [Text.assemble(indent, ("do", "green"), f"   {remedy}")]
     body = wrapped(remedy, width, indent + " " * 5)
     return [Text.assemble(indent, ("do", "green"), "   ", body[0].plain.strip()), *body[1:]]

@@ -55,8 +55,7 @@ def _sentence(files: Sequence[Verified], good: int) -> str:
         where = "every program that they are asked for"
     else:
         where = conjoined([TITLES[runtime] for runtime in first]) if first else "one program at least"
-    loads = "load" if good != 1 else "loads"
-    return f"{good} of {many(len(files), 'files')} {loads} fully in {where}."
+    return f"{good or 'None'} of {many(len(files), 'files')} would work in {where}."
 
 
 def _cells(file: Verified) -> tuple[str, ...] | None:

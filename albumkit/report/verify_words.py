@@ -29,7 +29,7 @@ def answer(file: Verified) -> str:
     if file.effect is not None and not file.effect.ok:
         return f"{file.path} {_no_effect(file.effect)}."
     good = conjoined([TITLES[one.runtime] for one in file.told if file.is_good(one)])
-    bad = "; ".join(clause(one) for one in file.told if not file.is_good(one))
+    bad = "; ".join(_clauses([one for one in file.told if not file.is_good(one)]))
     if not good:
         return f"{file.path}: {_other_base(file)}{bad}."
     if wrong := "; ".join(words for words in (trouble(file), bad) if words):
@@ -59,15 +59,22 @@ def trouble(file: Verified) -> str:
     return first if len(errors) == 1 else f"{first} ({many(len(errors) - 1, 'findings')} more)"
 
 
-def clause(found: Prediction) -> str:
-    """What one program does that it should not, to go on a sentence with."""
+def _clauses(bad: Sequence[Prediction]) -> list[str]:
+    """What programs do that they should not, to go on a sentence with."""
+    clauses = [_clause(found) for found in bad if found.result != "nothing"]
+    silent = [TITLES[found.runtime] for found in bad if found.result == "nothing"]
+    if silent:
+        takes, uses = ("takes", "uses") if len(silent) == 1 else ("take", "use")
+        clauses.insert(0, f"{conjoined(silent)} {takes} it without an error and {uses} nothing of it")
+    return clauses
+
+
+def _clause(found: Prediction) -> str:
     title = TITLES[found.runtime]
     if found.result == "unknown":
         return f"what {title} does with it is not known"
     if found.result == "error":
         return f"{title} refuses it ({found.error})"
-    if found.result == "nothing":
-        return f"{title} takes it without an error and uses nothing of it"
     if found.result == "partial":
         lost = len(found.dropped)
         return f"{title} drops {lost} of its {many(found.total, 'modules')} without an error"
@@ -100,7 +107,8 @@ def remedies(file: Verified) -> list[str]:
     """What mends a file, and what makes the programs load it that it is asked for."""
     if file.error is not None:
         return [f"{file.error.remedy} ({file.path})"] if file.error.remedy else []
-    own = [finding.remedies[0].do for finding in file.own_findings if finding.severity == "error"]
+    errors = [finding for finding in file.own_findings if finding.severity == "error"]
+    own = [f"{finding.remedies[0].do} ({file.path})" for finding in errors]
     programs = [found.remedy for found in file.told if found.remedy and not file.is_good(found)]
     return own + programs
 
