@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adapters import COLUMNS, TINY, Spelling, Tensors, make, places_of, tensors, write
+from adapters import COLUMNS, TINY, Spelling, Tensors, lokr, make, places_of, tensors, write
 from test_adapter_matrix import MATRIX
 
 from albumkit.adapter import Adapter, Module, find_size, open_adapter
@@ -112,8 +112,8 @@ def effects(model: torch.nn.Module) -> dict[str, torch.Tensor]:
             down, up = layer.lora_A[slot].weight, layer.lora_B[slot].weight
             if not down.is_meta:
                 found[name] = (up @ (down @ probe(down.shape[1])) * layer.scaling[slot]).detach()
-        elif getattr(layer, "lokr_w1", None):
-            (slot,) = layer.lokr_w1
+        elif hasattr(layer, "lokr_w1") and not any(parameter.is_meta for parameter in layer.parameters()):
+            (slot,) = layer.scaling
             delta = layer.get_delta_weight(slot).detach()
             answer = delta @ probe(delta.shape[1])
             fused = {"to_qkv": "to_q to_k to_v", "to_added_qkv": "add_q_proj add_k_proj add_v_proj"}
@@ -186,6 +186,55 @@ def test_flux2_does_what_was_predicted(row, groups, tmp_path):
     else:
         file = make(tmp_path / "a.safetensors", TINY, row["file"], groups, seed=1)
     check(tiny(), file, TINY)
+
+
+@pytest.mark.parametrize(
+    ("left", "ranks", "alpha"),
+    [
+        ((8, 8), (0, 0), None),
+        ((4, 4), (0, 3), 0.5),
+        ((8, 8), (2, 3), None),
+        ((8, 8), (3, 3), 0.5),
+        ((16, 16), (9, 9), None),  # more than half of w1: PEFT would have left it whole
+        ((4, 4), (0, 100), None),
+        ((2, 8), (0, 0), None),
+    ],
+)
+def test_factors_of_a_lokr_do_what_was_predicted(left, ranks, alpha, tmp_path):
+    spelling = Spelling("diffusion_model.", "bfl", "lokr", alpha)
+    places = places_of(TINY, "bfl", ("blocks",))
+    made = lokr(places, TINY, spelling, seed=1, left=left, ranks=ranks)
+    check(tiny(), write(tmp_path / "a.safetensors", made), TINY)
+
+
+def test_a_lokr_of_two_factors_does_what_was_predicted(tmp_path):
+    spelling = Spelling("diffusion_model.", "bfl", "lokr")
+    places = places_of(TINY, "bfl", ("blocks",))
+    made = lokr(places[:4], TINY, spelling, seed=1) | lokr(places[4:], TINY, spelling, seed=1, left=(8, 8))
+    check(tiny(), write(tmp_path / "a.safetensors", made), TINY)
+
+
+#: One key that belongs to no module changes what happens to all others.
+STRAYS = (
+    "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
+    "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
+    "diffusion_model.img_in.diff_b",
+    "transformer.x_embedder.lora_B.bias",
+    "transformer.nothing.lora_A.weight",
+    "base_model.model.nothing.lora_A.weight",
+    "epoch",
+)
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+@pytest.mark.parametrize("spelling", ["comfy", "diffusers", "kohya with alpha"])
+def test_a_stray_key_does_what_was_predicted(spelling, stray, tmp_path):
+    row = next(row for row in MATRIX["flux2"] if row["scheme"] == spelling)
+    parts = (row["file"][key] for key in ("prefix", "layout", "style", "alpha", "flat"))
+    places = places_of(TINY, row["file"]["layout"], ("blocks",))[:4]
+    made = tensors(places, TINY, Spelling(*parts), dtype="F32", seed=1)
+    made[stray] = ("F32", (256,) if stray.endswith("bias") else (4, 4), None)
+    check(tiny(), write(tmp_path / "a.safetensors", made), TINY)
 
 
 #: What no program writes, but a person with two files and a merge script might.
