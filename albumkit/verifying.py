@@ -90,12 +90,6 @@ class Verified:
     picture: str = ""
 
     @property
-    def wrong_base(self) -> bool:
-        """Whether the base is not the model that it was made for."""
-        size = self.adapter.size if self.adapter else None
-        return self.base is not None and size is not None and self.base != size
-
-    @property
     def told(self) -> tuple[Prediction, ...]:
         """The predictions that count: of the programs that were asked for, else of all that are known."""
         if self.asked.runtimes:

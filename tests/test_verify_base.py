@@ -13,6 +13,7 @@ from sample_loras import COMFY, lora
 from albumkit.adapter import Size, find_size
 from albumkit.adapter.base import read_size
 from albumkit.errors import AdapterError, UsageError
+from albumkit.report.verify_words import answer
 from albumkit.verifying import find_base_size, verify_files
 
 KNOWN = ("flux2-klein-4b", "flux2-klein-9b", "flux2-dev", "flux1-dev")
@@ -220,8 +221,10 @@ def test_a_wrong_size_is_said_first(tmp_path):
     base = write(tmp_path / "base.safetensors", weights(find_size("flux2-klein-9b")))
     for name in ("klein-9b", str(base)):
         (found,) = verify_files([file], runtimes=["comfy"], base=name).files
-        assert found.wrong_base
         assert found.fails
         assert found.predictions[0].result == "nothing"
+        assert answer(found).startswith(
+            f"{file.as_posix()}: it is for FLUX.2 klein 4B, not for FLUX.2 klein 9B: ComfyUI takes it without"
+        )
     (found,) = verify_files([file], runtimes=["comfy"], base="klein-4b").files
     assert not found.fails
