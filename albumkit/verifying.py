@@ -150,7 +150,7 @@ def verify_files(
             each file, else any.
         base: The model that it is loaded into: a name, or a file or folder of the model.
         trial: A base to run each file with.
-        progress: Called with megabytes that were looked at.
+        progress: Called with megabytes that were looked at, and with the steps of the trial.
 
     Raises:
         UsageError: a path that is not there, a base that is none, an unusable album.toml.
@@ -167,7 +167,7 @@ def verify_files(
     size = find_base_size(base) if base is not None else _size_of(folder)
     report = VerifyReport([_verify(path, _from_options(runtimes), size, progress) for path in paths])
     if trial is not None and folder is not None:
-        _try(report.files, trial, folder)
+        _try(report.files, trial, folder, progress)
     return report
 
 
@@ -179,13 +179,14 @@ def _size_of(folder: Path | None) -> Size | None:
         return None
 
 
-def _try(files: Sequence[Verified], trial: Trial, folder: Path) -> None:
+def _try(files: Sequence[Verified], trial: Trial, folder: Path, progress: Progress | None) -> None:
     """Run the base with each file that could be opened."""
     opened = [(file, file.adapter) for file in files if file.adapter is not None and file.error is None]
     wanted = [(adapter, trial.prompt or file.prompt) for file, adapter in opened]
     if not wanted:
         return
-    effects = measure_effects(trial.base, folder, wanted, trial.look)
+    step = functools.partial(progress, trial.base) if progress else None
+    effects = measure_effects(trial.base, folder, wanted, trial.look, step)
     for (file, _), effect in zip(opened, effects, strict=True):
         file.effect = effect
         if effect.pictures:
@@ -317,4 +318,5 @@ def _prompt(config: Config, trigger: str) -> str:
     """What to ask the base for: as it will be used, else as it was captioned."""
     if config.use.prompts:
         return config.use.prompts[0]
-    return " ".join(word for word in ("a photo of", trigger, config.album.class_phrase) if word)
+    subject = " ".join(word for word in (trigger, config.album.class_phrase) if word)
+    return f"a photo of {subject}" if subject else "a photo"

@@ -18,6 +18,7 @@ from albumkit.adapter import open_adapter
 from albumkit.cli.main import main
 from albumkit.engine.effect import Effect, Look, find_folder, mean_difference, measure_effects
 from albumkit.errors import AlbumkitError, MissingExtra, UsageError
+from albumkit.verifying import verify_files
 
 PROMPT = "a photo of TOK cat"
 #: Of the blocks: q, k and v of a double block count for themselves in diffusers.
@@ -64,7 +65,10 @@ def test_every_layer_receives_it_and_the_prediction_changes(klein, tmp_path):
 
 def test_pictures_side_by_side(klein, tmp_path):
     file = tiny_lora(tmp_path / "a.safetensors")
-    (effect,) = effects(klein, file, look=Look(side=64, steps=2, picture=True))
+    steps: list[tuple[int, int]] = []
+    look, wanted = Look(side=64, steps=2, picture=True), [(open_adapter(file), PROMPT)]
+    (effect,) = measure_effects("klein", klein, wanted, look, lambda *step: steps.append(step))
+    assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
     before, after = effect.pictures
     assert before.size == after.size == (64, 64)
     assert effect.levels == mean_difference(before, after) > 0
@@ -174,15 +178,57 @@ def test_the_command_tells_and_writes_the_picture(klein, tmp_path, monkeypatch):
         assert f"the picture by {mean_difference(*halves):.1f} of 255 levels" in " ".join(said.split())
 
 
+def test_what_is_asked_comes_from_the_album(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    album = Path("album.toml")
+    tiny_lora(Path("cat.safetensors"))
+    asked = []
+    for text in (
+        '[album]\ntrigger_phrase = "TOK"\nclass_phrase = "cat"\n',
+        '[use]\nprompts = ["TOK by the sea", "another"]\n[album]\ntrigger_phrase = "TOK"\n',
+    ):
+        album.write_text(text)
+        (file,) = verify_files([Path("cat.safetensors")]).files
+        asked.append(file.prompt)
+    assert asked == ["a photo of TOK cat", "TOK by the sea"]
+
+
 def test_without_effect_the_command_fails(klein, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_lora(Path("cat.safetensors"), Spelling("", "diffusers"))
     code, said = verify("cat.safetensors", "--effect", str(klein), "--size", "64", "--format", "json")
     assert code == 1
     (file,) = json.loads(said)["files"]
-    assert file["effect"]["received"] == 0
-    assert not file["effect"]["ok"]
+    assert file["effect"] == {
+        "base": str(klein),
+        "pipeline": "Flux2KleinPipeline",
+        "device": "cpu",
+        "dtype": "float32",
+        "prompt": "a photo",
+        "seed": 0,
+        "ok": False,
+        "received": 0,
+        "expected": LAYERS,
+        "change": 0.0,
+        "levels": None,
+        "picture": None,
+        "error": None,
+    }
     assert f"was taken by {klein} without an error, and no layer received it." in file["answer"]
+
+
+def test_in_a_table_every_file_tells_its_effect(klein, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_lora(Path("a.safetensors"))
+    tiny_lora(Path("b.safetensors"), zero=True)
+    Path("c.safetensors").write_bytes(b"")
+    code, said = verify(
+        "a.safetensors", "b.safetensors", "c.safetensors", "--effect", str(klein), "--size", "64"
+    )
+    assert code == 1
+    text = " ".join(said.split())
+    assert f"changes what {klein} predicts by " in text
+    assert f"changes nothing in {klein}: with it and without, the prediction is the same" in text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import inspect
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -121,7 +121,11 @@ def find_folder(base: str) -> Path:
 
 
 def measure_effects(
-    base: str, folder: Path, wanted: Sequence[tuple[Adapter, str]], look: Look
+    base: str,
+    folder: Path,
+    wanted: Sequence[tuple[Adapter, str]],
+    look: Look,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Effect]:
     """Load each adapter into the pipeline in turn, and compare.
 
@@ -130,16 +134,25 @@ def measure_effects(
         folder: Where it lies; see :func:`find_folder`.
         wanted: Adapters, each with its prompt.
         look: How the base is asked.
+        progress: Called with the steps that are done, and of how many: the text encoder, the transformer, and
+            each adapter are one.
 
     Raises:
         AlbumkitError: diffusers cannot load or run the base.
     """
+    total = 2 + len(wanted)
+    step = progress or (lambda _done, _total: None)
+    step(0, total)
     with _quiet(), _explained(base):
         bench = _Bench(base, folder, look)
         bench.encode([prompt for _, prompt in wanted])
+        step(1, total)
         bench.open()
-        for adapter, prompt in wanted:
-            yield bench.measure(adapter, prompt)
+        step(2, total)
+        for done, (adapter, prompt) in enumerate(wanted, 3):
+            effect = bench.measure(adapter, prompt)
+            step(done, total)
+            yield effect
 
 
 class _Bench:

@@ -193,7 +193,7 @@ def _else_lines(file: Verified, size: Size, width: int) -> list[Text]:
     """A file that loads is not why pictures stay as they are."""
     good = [found for found in file.told if file.is_good(found)]
     where = conjoined([TITLES[found.runtime] for found in good])
-    heading = f"in {where} the file is not the problem; if pictures stay as they are, look at"
+    heading = f"in {where} the file is not the problem; if nothing changes:"
     rows = [
         ("trigger", _trigger_words(file)),
         ("model", _model_words(size)),

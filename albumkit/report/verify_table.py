@@ -10,7 +10,7 @@ from rich.text import Text
 from albumkit.adapter.predict import RUNTIMES, TITLES
 from albumkit.report.text import many, wrapped
 from albumkit.report.verify import do_lines
-from albumkit.report.verify_words import STYLES, TROUBLE, conjoined, remedies, trouble, word
+from albumkit.report.verify_words import STYLES, TROUBLE, conjoined, effect_words, remedies, trouble, word
 
 if TYPE_CHECKING:
     from albumkit.adapter import Adapter
@@ -101,7 +101,11 @@ def _file_lines(
         for said, counted in zip(_words(file), counts, strict=True)
     ]
     lines.append(_cells_after(Text(shown.ljust(name)), cells, widths, ["", "", "", *styles]))
-    return lines + (wrapped(wrong, width, "    ", style="red") if (wrong := trouble(file)) else [])
+    if wrong := trouble(file):
+        lines += wrapped(wrong, width, "    ", style="red")
+    if file.effect is not None:
+        lines += wrapped(effect_words(file.effect), width, "    ", style="dim" if file.effect.ok else "red")
+    return lines
 
 
 def _cells_after(line: Text, cells: Sequence[str], widths: Sequence[int], styles: Sequence[str]) -> Text:

@@ -27,7 +27,7 @@ def answer(file: Verified) -> str:
     if all(one.result == "unknown" for one in file.predictions):
         return f"{file.path}: whether it loads is not known: {file.predictions[0].why}."
     if file.effect is not None and not file.effect.ok:
-        return f"{file.path} {_no_effect(file.effect)}."
+        return f"{file.path} {effect_words(file.effect)}."
     good = conjoined([TITLES[one.runtime] for one in file.told if file.is_good(one)])
     bad = "; ".join(_clauses([one for one in file.told if not file.is_good(one)]))
     if not good:
@@ -35,8 +35,7 @@ def answer(file: Verified) -> str:
     if wrong := "; ".join(words for words in (trouble(file), bad) if words):
         return f"{file.path} loads fully in {good}, but {wrong}."
     if file.effect is not None:
-        done = f"changes what {file.effect.base} predicts by {percent(file.effect)}"
-        return f"{file.path} loads fully in {good}, and {done}."
+        return f"{file.path} loads fully in {good}, and {effect_words(file.effect)}."
     return f"{file.path} loads fully in {good}, so the file is not the problem."
 
 
@@ -147,8 +146,10 @@ def percent(effect: Effect) -> str:
     return f"{effect.change * 100:.{digits}f} %"
 
 
-def _no_effect(effect: Effect) -> str:
-    """What went wrong with a trial, to go on a sentence with."""
+def effect_words(effect: Effect) -> str:
+    """What came of a trial, to go on a sentence with."""
+    if effect.ok:
+        return f"changes what {effect.base} predicts by {percent(effect)}"
     if effect.error:
         return f"cannot be loaded into {effect.base} ({effect.error})"
     if not effect.received:
