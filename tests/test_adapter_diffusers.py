@@ -1,8 +1,8 @@
 """Predictions against the diffusers that is installed: files of every spelling are really loaded.
 
-FLUX.2 is a tiny model with weights; FLUX.1 has its full size, because the converters are written for that,
-and weights that are one zero, seen as large as each must be. What a loaded module does to a fixed input is
-compared with what the file says it should do.
+FLUX.2 is a tiny model; FLUX.1 has its full size, because the converters are written for that. Neither has
+weights worth the name: what a loaded module adds to the answer to a fixed input is compared with what the
+file says it should add.
 """
 
 from __future__ import annotations
@@ -70,33 +70,38 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def hollow(model: torch.nn.Module) -> torch.nn.Module:
+    """A model made on the meta device, with weights that are one zero, seen as large as each must be."""
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None:
+                weight = torch.nn.Parameter(torch.zeros(()).expand(parameter.shape), requires_grad=False)
+                module._parameters[name] = weight
+    return model
+
+
 def tiny() -> Flux2Pipe:
     """A FLUX.2 of hidden size 256 with two double and three single blocks."""
-    torch.manual_seed(0)
     dimensions = TINY.dimensions
-    model = diffusers.Flux2Transformer2DModel(
-        in_channels=dimensions["channels"],
-        num_layers=TINY.blocks["double"],
-        num_single_layers=TINY.blocks["single"],
-        attention_head_dim=64,
-        num_attention_heads=dimensions["hidden"] // 64,
-        joint_attention_dim=dimensions["context"],
-        axes_dims_rope=(16, 16, 16, 16),
-        guidance_embeds=False,
-    )
-    return Flux2Pipe(model)
+    with torch.device("meta"):
+        model = diffusers.Flux2Transformer2DModel(
+            in_channels=dimensions["channels"],
+            num_layers=TINY.blocks["double"],
+            num_single_layers=TINY.blocks["single"],
+            attention_head_dim=64,
+            num_attention_heads=dimensions["hidden"] // 64,
+            joint_attention_dim=dimensions["context"],
+            axes_dims_rope=(16, 16, 16, 16),
+            guidance_embeds=False,
+        )
+    return Flux2Pipe(hollow(model))
 
 
 @pytest.fixture(scope="module")
 def flux1() -> FluxPipe:
     with torch.device("meta"):
         model = diffusers.FluxTransformer2DModel(guidance_embeds=True)
-    for module in model.modules():
-        for name, parameter in list(module._parameters.items()):
-            if parameter is not None:
-                hollow = torch.zeros(()).expand(parameter.shape)
-                module._parameters[name] = torch.nn.Parameter(hollow, requires_grad=False)
-    return FluxPipe(model)
+    return FluxPipe(hollow(model))
 
 
 def probe(columns: int) -> torch.Tensor:
@@ -216,18 +221,18 @@ def test_a_lokr_of_two_factors_does_what_was_predicted(tmp_path):
 
 #: One key that belongs to no module changes what happens to all others.
 STRAYS = (
-    "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",
-    "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight",
-    "diffusion_model.img_in.diff_b",
-    "transformer.x_embedder.lora_B.bias",
-    "transformer.nothing.lora_A.weight",
-    "base_model.model.nothing.lora_A.weight",
-    "epoch",
+    ("comfy", "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"),
+    ("diffusers", "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight"),
+    ("comfy", "diffusion_model.img_in.diff_b"),
+    ("diffusers", "transformer.x_embedder.lora_B.bias"),
+    ("diffusers", "transformer.nothing.lora_A.weight"),
+    ("diffusers", "base_model.model.nothing.lora_A.weight"),
+    ("kohya with alpha", "epoch"),
+    ("comfy", "epoch"),
 )
 
 
-@pytest.mark.parametrize("stray", STRAYS)
-@pytest.mark.parametrize("spelling", ["comfy", "diffusers", "kohya with alpha"])
+@pytest.mark.parametrize(("spelling", "stray"), STRAYS)
 def test_a_stray_key_does_what_was_predicted(spelling, stray, tmp_path):
     row = next(row for row in MATRIX["flux2"] if row["scheme"] == spelling)
     parts = (row["file"][key] for key in ("prefix", "layout", "style", "alpha", "flat"))
@@ -252,7 +257,7 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_mixture_of_spellings_does_what_was_predicted(seed, tmp_path):
     rng = random.Random(seed)
     made: Tensors = {}
