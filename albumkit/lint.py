@@ -49,6 +49,8 @@ class Finding:
     fix: Mapping[str, str] | None
     fingerprint: str
     ignored: str | None = None
+    #: The module of an adapter that it is about.
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,5 +83,6 @@ def _judge_one(rule: Rule, table: Table, row: int, result: AlbumResult) -> None:
             remedies=tuple(Remedy(r.do.format(**words), r.gives.format(**words)) for r in rule.remedies),
             fix=None,
             fingerprint=fingerprint([rule.id, result.name, subject]),
+            subject=subject,
         )
     )

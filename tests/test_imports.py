@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from conftest import write_picture
-from sample_loras import write_samples
+from sample_loras import COMFY, lora, write_samples
 
 ROOT = Path(__file__).parent.parent
 #: A hook environment holds none of these.
-HEAVY = ("torch", "diffusers", "transformers")
+HEAVY = ("accelerate", "diffusers", "huggingface_hub", "peft", "safetensors", "torch", "transformers")
 KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
 
 #: Runs the command line; the first argument names the modules that nobody may ask for. An attempt counts even
@@ -53,6 +53,7 @@ def album(tmp_path: Path) -> Path:
     for number in range(10):
         write_picture(tmp_path / "cat" / f"IMG_{number}.jpg", (1024, 1024), shade=number * 25)
         (tmp_path / "cat" / f"IMG_{number}.txt").write_text(f"a photo of TOK cat, view {number}")
+    lora(tmp_path / "cat.safetensors", COMFY, rank=1)
     return tmp_path
 
 
@@ -69,6 +70,9 @@ def album(tmp_path: Path) -> Path:
         "explain caption/missing",
         "config cat",
         "init cat --help",
+        "verify cat.safetensors",
+        "verify cat.safetensors cat.safetensors --for comfy --base klein-4b --format json",
+        "verify --help",
     ],
 )
 def test_light_commands_ask_for_nothing_heavy(words, album):
@@ -105,6 +109,13 @@ def test_the_guard_sees_what_it_shall_see(album):
     done = guarded(("PIL",), "lint", "cat", cwd=album)
     assert done.returncode == 99
     assert "asked for PIL" in done.stderr
+
+
+def test_the_effect_of_a_lora_asks_for_the_engine(album):
+    """So that the tests above mean something: with --effect the same command wants torch."""
+    done = guarded(HEAVY, "verify", "cat.safetensors", "--effect", "cat", cwd=album)
+    assert done.returncode == 99
+    assert "asked for torch" in done.stderr
 
 
 def test_layers_import_downwards_only():

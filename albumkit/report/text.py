@@ -118,7 +118,7 @@ def _by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbose: bool) -> list[Text]:
     first = group[0]
-    lines = [_title(first.rule, _where(album, group, width - len(first.rule) - 4), width)]
+    lines = [title_line(first.rule, _where(album, group, width - len(first.rule) - 4), width)]
     most = len(group) if verbose else _MOST_NAMES
     if len({f.message for f in group}) == 1:
         if first.path and first.scope in ("example", "clip", "caption", "pair", "mask"):
@@ -145,7 +145,8 @@ def _where(album: AlbumResult, group: Sequence[Finding], room: int) -> str:
     return f"{len(group)} of {many(total, album.noun)}" if len(group) <= total else many(len(group), "files")
 
 
-def _title(rule: str, where: str, width: int) -> Text:
+def title_line(rule: str, where: str, width: int) -> Text:
+    """A rule, and at the right end how much of what it concerns."""
     gap = width - 2 - len(rule) - len(where)
     line = Text.assemble("  ", (rule, "bold"))
     if where and gap >= 2:
