@@ -10,7 +10,7 @@
 - ``video``: 8 clips of 121 frames: one slow camera movement each, no cuts.
 
 Everything is rendered (scenes.py), so there are no rights to mind, and the same call makes the same pictures.
-``--part N`` renders an Nth of each side, for a quick look. About TIME minutes on two cores otherwise.
+``--part N`` renders an Nth of each side, for a quick look. Eleven minutes of processor time otherwise.
 ``contact_sheet.png`` in the folder shows all of it.
 """
 
