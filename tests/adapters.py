@@ -77,7 +77,7 @@ def tensors(
     *,
     rank: int = 4,
     dtype: str = "BF16",
-    seed: int | None = None,
+    seed: object = None,
     magnitude: str = "",
 ) -> Tensors:
     """The tensors of a LoRA on these places; hollow without a ``seed``."""

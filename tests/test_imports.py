@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import write_picture
-from sample_loras import COMFY, lora
+from sample_loras import COMFY, FAL, lora
 
 ROOT = Path(__file__).parent.parent
 #: A hook environment holds none of these.
@@ -87,7 +87,14 @@ def test_numpy_is_imported_only_where_pixels_are_measured(album):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "lint --help"])
+def test_a_lora_is_converted_by_nothing_but_albumkit(tmp_path):
+    lora(tmp_path / "cat_fal.safetensors", FAL, rank=1)
+    words = ("convert", "cat_fal.safetensors", "cat.safetensors", "--to", "diffusers")
+    done = guarded((*HEAVY, "numpy"), *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "lint --help", "convert --help"])
 def test_help_loads_no_library_but_click(words, tmp_path):
     done = guarded(
         (*HEAVY, "numpy", "PIL", "pi_heif", "rich", "jsonschema_rs", "jsonschema", "av"),

@@ -26,6 +26,7 @@ COMMANDS = {
     "fix": "Mend what lint found: preview, apply, undo.",
     "pack": "Write the archive that the trainer receives.",
     "verify": "Tell whether a LoRA loads: in ComfyUI, in diffusers, on fal.",
+    "convert": "Write a LoRA with the key names that ComfyUI, fal, diffusers or kohya want.",
     "doctor": "Show what this machine has, and which rules cannot run on it.",
 }
 
