@@ -4,8 +4,8 @@
 
 makes LoRAs for FLUX.2 klein 9B of rank 128 (every Linear of the blocks, 660 MB in BF16) in three dtypes, and
 one of rank 16 beside them: memory must not grow with the file. Each is opened, looked at number by number,
-and predicted for ComfyUI and diffusers, and told of by ``albumkit verify``, in processes of their own with the
-page cache warm. One Markdown table is printed: the fastest of the runs, its processor seconds (which other
+and predicted for ComfyUI and diffusers, and told of by ``albumkit verify``, in processes of their own with
+the page cache warm. One Markdown table is printed: the fastest of the runs, its processor seconds (which other
 work on the machine changes less), and the most memory of any run.
 """
 
@@ -108,8 +108,9 @@ def main() -> None:
         for what in CALLS:
             runs = [look(path, what) for _ in range(options.times)]
             wall, processor, _ = min(runs)
-            cells = f"{megabytes:.0f} MB | {what} | {wall:.2f} s | {processor:.2f} s"
-            print(f"| rank {rank}, {dtype} | {cells} | {max(run[2] for run in runs) / 1e6:.0f} MB |", flush=True)
+            peak = max(run[2] for run in runs)
+            cells = f"{megabytes:.0f} MB | {what} | {wall:.2f} s | {processor:.2f} s | {peak / 1e6:.0f} MB"
+            print(f"| rank {rank}, {dtype} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/diffusers_versions.py --work /tmp/albumkit-diffusers
 
-fetches each version's wheel by pip, puts it before the installed one, and runs tests/test_adapter_diffusers.py,
-which predicts for the version that it finds. Torch and peft are those that are installed. One Markdown table is
-printed.
+fetches each version's wheel by pip, puts it before the installed one, and runs
+tests/test_adapter_diffusers.py, which predicts for the version that it finds. Torch and peft are those that
+are installed. One Markdown table is printed.
 """
 
 from __future__ import annotations

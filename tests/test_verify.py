@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from adapters import Spelling, places_of, tensors, words, write
 from click.testing import CliRunner
-from sample_loras import COMFY, DIFFUSERS, FAL, KOHYA, TRIGGER, lora, make_samples
+from sample_loras import COMFY, DIFFUSERS, FAL, KOHYA, TRIGGER, lora, write_samples
 
 from albumkit.adapter import find_size
 from albumkit.cli.main import main
@@ -103,7 +103,8 @@ def test_golden(name, here):
 
 
 def test_golden_table(here):
-    make_samples(here / "loras")
+    (here / "loras").mkdir()
+    write_samples(here / "loras")
     code, said = verify(*sorted(file.as_posix() for file in Path("loras").iterdir()), "--for", "comfy")
     compare("verify_table.txt", said)
     assert code == 1

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from click.testing import CliRunner
-from sample_loras import COMFY, DIFFUSERS, FAL, TRIGGER, lora, make_samples
+from sample_loras import COMFY, DIFFUSERS, FAL, TRIGGER, lora, write_samples
 from test_verify import broken, dora, other_model
 
 from albumkit import __version__
@@ -106,13 +106,13 @@ def document(*words: str) -> Any:
 
 
 def test_every_kind_of_file_keeps_to_the_schema(here):
-    make_samples(here)
+    write_samples(here)
     for make in (broken, dora, other_model):
         make(here / f"{make.__name__}.safetensors")
     lora(here / "alpha.safetensors", replace(COMFY, alpha=0.5))
     files = document(*sorted(file.name for file in here.iterdir()))["files"]
-    assert len(files) == 9
-    pointer = next(file for file in files if file["path"] == "cat_pointer.safetensors")
+    assert len(files) == 11
+    pointer = next(file for file in files if file["path"] == "pot_pointer.safetensors")
     assert pointer["error"] == pointer["answer"]
     assert (pointer["runtimes"], pointer["modules"], pointer["remedy"]) == ({}, [], "git lfs pull")
 
