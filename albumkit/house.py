@@ -106,7 +106,7 @@ def misplaced(folder: Path) -> list[str]:
         if parts[0] == "fixtures" or (len(parts) == 1 and file.name.endswith(".schema.json")):
             continue  # a schema beside the rules serves editors
         if len(parts) == 1:
-            words.append(f"{file.as_posix()}: a rule lies in a folder of its scope, such as caption/.")
+            words.append(f"{file.as_posix()}: a rule lies in a folder, such as caption/.")
         elif parts[0] not in places:
             close = nearest(parts[0], places)
             hint = f"The nearest is {close}." if close else f"Known are {', '.join(places)}."

@@ -65,7 +65,7 @@ _BEGINNINGS = (
     (b"BM", "BMP"),
 )
 #: What brings a picture upright, by its EXIF orientation.
-_TURNS = {
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -121,9 +121,9 @@ class Header:
 
 def upright(image: Image.Image, stored_format: str, orientation: int) -> Image.Image:
     """A decoded picture as the camera saw it; ``stored_format`` is Pillow's name of the file's format."""
-    if stored_format in TURNED_BY_PLUGIN or orientation not in _TURNS:
+    if stored_format in TURNED_BY_PLUGIN or orientation not in UPRIGHT:
         return image
-    return image.transpose(_TURNS[orientation])
+    return image.transpose(UPRIGHT[orientation])
 
 
 def open_image(stream: BinaryIO) -> Image.Image:

@@ -21,7 +21,8 @@ from albumkit.opening import guess_kind, recover_album
 from albumkit.propose import Proposal, propose_class_phrase, propose_kind, propose_trigger
 from albumkit.settings import DEFAULT_TRAINERS
 from albumkit.tomledit import toml_value
-from albumkit.trainers import Knob, Trainer, load_trainer
+from albumkit.trainer import Knob, Trainer
+from albumkit.trainers import load_trainer
 
 RUNTIME_WORDS = {"comfy": "ComfyUI", "fal": "fal", "diffusers": "diffusers"}
 #: Comments of album.toml start in this column, where the setting before them leaves room.

@@ -96,13 +96,10 @@ def faults(rule: Rule) -> list[str]:
     found = list(faults_of_facts(rule))
     if found:
         return found  # the rest would only repeat it
-    return [*_faults_of_place(rule), *_faults_of_examples(rule), *_faults_of_validators(rule)]
+    return [*_faults_of_knobs(rule), *_faults_of_examples(rule), *_faults_of_validators(rule)]
 
 
-def _faults_of_place(rule: Rule) -> Iterator[str]:
-    folder = "settings" if rule.scope == "knob" else rule.scope
-    if rule.id.partition("/")[0] != folder:
-        yield f"a rule of scope {rule.scope} lies in {folder}/"
+def _faults_of_knobs(rule: Rule) -> Iterator[str]:
     knobs = {knob for trainer in all_trainers() for knob in trainer.knobs}
     for key, knob in (("needs_knob", rule.needs_knob), ("about_knob", rule.about_knob)):
         if knob and knob not in knobs:

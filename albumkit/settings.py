@@ -12,7 +12,8 @@ from typing import Any
 
 from albumkit.config import Config, Origin, Written
 from albumkit.errors import ConfigError, UnknownName
-from albumkit.trainers import Knob, Trainer, load_trainer
+from albumkit.trainer import Knob, Trainer
+from albumkit.trainers import load_trainer
 
 #: What lint and pack judge for when nobody names a trainer.
 DEFAULT_TRAINERS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 from frames import BOX, CUP, frames, jpeg, sketch
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 #: Frame of cup.mp4 and size of every picture of `messy`.
 MESSY = {
@@ -64,13 +64,17 @@ MESSY_CAPTIONS = {
 }
 
 
-#: Masks of `messy/tumbler`: size and the ellipse of the subject, if any.
-MESSY_MASKS = {
-    "tumbler_04.png": ((480, 360), None),
-    "tumbler_13.png": ((320, 320), (90, 40, 230, 300)),
-    "tumbler_14.png": ((480, 360), (150, 40, 330, 330)),
-    "tumbler_99.png": ((480, 360), (150, 40, 330, 330)),
+#: Root in `messy/masked`: frame of cup.mp4, caption, corners of the white ellipse in its mask, if any.
+MASKED = {
+    "cup_01": (24, "upright, thumb on the near side, plain wall", (170, 55, 268, 250)),
+    "cup_02": (54, "tilted to the left, forearm from the right, soft light", (80, 40, 250, 260)),
+    "cup_03": (78, "tilted to the left near the left edge, forearm across the frame", (100, 60, 260, 280)),
+    "cup_04": (96, "leaning to the right above the middle, fingers in front", (110, 30, 280, 250)),
+    "cup_05": (128, "leaning to the right, a streak of light on it", (212, 52, 312, 222)),
+    "cup_06": (160, "small in the frame, much empty wall around it", None),
+    "cup_07": (204, "close to the camera, fingers spread behind it", (135, 35, 245, 255)),
 }
+MASKED_SIZE = (384, 288)
 #: Root of a pair of `messy/sketches`: frame of box.mp4 and left upper corner of its 384x288 window.
 SKETCHES = {
     "box_a": (60, (150, 40)),
@@ -89,14 +93,15 @@ CLIP_CAPTIONS = {
 
 
 def make_messy(source: Path, folder: Path) -> None:
-    """Three albums; their README says which fault is where."""
-    for name, make in (("tumbler", _make_tumbler), ("sketches", _make_sketches), ("clips", _make_clips)):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        make(source, folder / name)
+    """Four albums; their README says which fault is where."""
+    for make in (_make_tumbler, _make_masked, _make_sketches, _make_clips):
+        album = folder / make.__name__.removeprefix("_make_")
+        album.mkdir(parents=True, exist_ok=True)
+        make(source, album)
 
 
 def _make_tumbler(source: Path, folder: Path) -> None:
-    """A subject album: pictures, captions, masks and junk."""
+    """A subject album: pictures, captions and junk."""
     found = frames(source / CUP, {frame for frame, _ in MESSY.values()})
     for name, (frame, size) in MESSY.items():
         (folder / name).write_bytes(_messy_picture(found[frame], name, size))
@@ -105,13 +110,6 @@ def _make_tumbler(source: Path, folder: Path) -> None:
     page = b"<html><head><title>404 Not Found</title></head><body>No such picture.</body></html>\n"
     (folder / "tumbler_03.jpg").write_bytes(page)
     shutil.copyfile(folder / "tumbler_04.jpg", folder / "tumbler_04_copy.jpg")
-    masks = folder / "masks"
-    masks.mkdir(exist_ok=True)
-    for name, (size, ellipse) in MESSY_MASKS.items():
-        mask = Image.new("L", size)
-        if ellipse is not None:
-            ImageDraw.Draw(mask).ellipse(ellipse, fill=255)
-        mask.save(masks / name)
     for name, data in MESSY_CAPTIONS.items():
         (folder / name).write_bytes(data)
     (folder / "junk.npz").write_bytes(_tiny_npz())
@@ -166,6 +164,36 @@ def _tiny_npz() -> bytes:
         entry.create_system = 3  # the same bytes on Windows
         archive.writestr(entry, array)
     return buffer.getvalue()
+
+
+def _make_masked(source: Path, folder: Path) -> None:
+    """A subject album for a trainer that reads masks: good pictures, masks with a fault each."""
+    found = frames(source / CUP, {frame for frame, _, _ in MASKED.values()})
+    masks = folder / "masks"
+    masks.mkdir(exist_ok=True)
+    for root, (frame, words, ellipse) in MASKED.items():
+        picture = found[frame].resize(MASKED_SIZE, Image.Resampling.LANCZOS)
+        (folder / f"{root}.jpg").write_bytes(jpeg(picture, 85))
+        (folder / f"{root}.txt").write_bytes(f"a photo of TOK tumbler {words}\n".encode())
+        if ellipse is not None:
+            _mask(root, ellipse).save(masks / f"{root}.png")
+    _mask("cup_99", (120, 30, 270, 265)).save(masks / "cup_99.png")
+
+
+def _mask(root: str, ellipse: tuple[int, int, int, int]) -> Image.Image:
+    mask = Image.new("L", MASKED_SIZE)
+    if root == "cup_02":
+        return mask
+    if root == "cup_03":
+        return Image.new("L", MASKED_SIZE, 255)
+    ImageDraw.Draw(mask).ellipse(ellipse, fill=255)
+    if root == "cup_04":
+        return ImageOps.invert(mask)
+    if root == "cup_05":
+        return mask.transpose(Image.Transpose.ROTATE_90)
+    if root == "cup_07":
+        return Image.merge("RGB", (mask, Image.new("L", MASKED_SIZE), Image.new("L", MASKED_SIZE)))
+    return mask
 
 
 def _make_sketches(source: Path, folder: Path) -> None:

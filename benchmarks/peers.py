@@ -102,7 +102,7 @@ FAULTS = (
         "caption much longer or shorter than the others",
         ("length",),
         why="One caption in twenty is that far off by chance. In caption_faults it is the one that "
-        "caption/too-long names, in messy one in UTF-16 read as if it were UTF-8.",
+        "caption/too-long names, in tumbler one in UTF-16 read as if it were UTF-8.",
     ),
     Fault(
         "few different words (type-token ratio)",
@@ -268,7 +268,7 @@ def faulty_album(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for number, text in enumerate(captions_with_faults()):
-        picture = Image.effect_noise((1024, 1024), 40 + number).resize((64, 64)).resize((1024, 1024))
+        picture = Image.effect_noise((24, 24), 100 + number).resize((1024, 1024), Image.Resampling.NEAREST)
         picture.convert("RGB").save(folder / f"IMG_{number:02}.jpg", quality=88)
         mark = b"\xef\xbb\xbf" if number == 22 else b""
         (folder / f"IMG_{number:02}.txt").write_bytes(mark + text.encode())
@@ -349,7 +349,7 @@ def main() -> None:
         name: options.bin or environment(options.work / f"venv-{name}", requirement)
         for name, requirement in PEERS.items()
     }
-    samples = [ROOT / "sample_albums" / name for name in ("messy", "cookie_box", "edit_pairs")]
+    samples = [ROOT / "sample_albums" / name for name in ("messy/tumbler", "cookie_box", "edit_pairs")]
     for line in page([*samples, faulty_album(options.work / "caption_faults")], scripts, options.work):
         print(line)
 

@@ -20,7 +20,7 @@ from albumkit.opening import open_album
 from albumkit.pack.names import Wish, allot_roots, portable
 from albumkit.rule import find_rule, load_rules
 from albumkit.settings import resolve
-from albumkit.trainers import Largest
+from albumkit.trainer import Largest
 
 LTX = "fal-ai/ltx23-video-trainer"
 WAN = "fal-ai/wan-trainer/t2v-14b"

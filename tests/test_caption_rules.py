@@ -1,4 +1,4 @@
-"""Rules about what captions say: each fault is found, and good captions of every kind are left alone."""
+"""Rules about what captions say, that good ones are left alone, and what they do with the trigger."""
 
 from __future__ import annotations
 
@@ -7,61 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import write_picture
+from caption_albums import KINDS, about_captions, album, captions, check, found
 
 from albumkit import words
-from albumkit.facts import FactCache, caption_length
+from albumkit.facts import caption_length
 from albumkit.facts.caption_sets import at_least
-from albumkit.lint import AlbumResult
 from albumkit.paths import rules_root
-from albumkit.workflows import lint_paths
-
-GOOD = Path(__file__).parent / "data" / "good_captions"
-KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
-
-
-def captions(name: str) -> list[str]:
-    return (GOOD / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-
-
-def album(
-    folder: Path, texts: list[str | bytes], toml: str = 'trigger_phrase = "TOK"', pairs: bool = False
-) -> Path:
-    """One small picture (or pair) a caption: IMG_00, IMG_01, ..."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, text in enumerate(texts):
-        root = folder / f"IMG_{number:02}"
-        if pairs:
-            write_picture(folder / f"{root.name}_start.jpg", shade=number * 6)
-            write_picture(folder / f"{root.name}_end.jpg", shade=number * 6 + 3)
-        else:
-            write_picture(root.with_suffix(".jpg"), shade=number * 6)
-        root.with_suffix(".txt").write_bytes(text if isinstance(text, bytes) else text.encode())
-    (folder / "album.toml").write_text(f"[album]\n{toml}\n", encoding="utf-8")
-    return folder
-
-
-def check(folder: Path, **options) -> AlbumResult:
-    return lint_paths([folder], cost="header", cache=FactCache.none(), **options).albums[0]
-
-
-def found(folder: Path, rule: str, **options) -> dict[str, str]:
-    """Path -> message of what a rule finds."""
-    return {f.path: f.message for f in check(folder, **options).findings if f.rule == rule}
-
-
-def about_captions(result: AlbumResult) -> dict[str, str]:
-    ours = {f"caption/{p.stem}" for p in (rules_root() / "caption").glob("*.json")} | {"album/few-settings"}
-    return {f.rule: f.message for f in result.findings if f.rule in ours}
-
-
-KINDS = {
-    "subject": 'kind = "subject"\ntrigger_phrase = "TOK"\nclass_phrase = "ceramic cat figurine"',
-    "pattern": 'kind = "subject"\ntrigger_phrase = "TOK"\nclass_phrase = "cat"',
-    "style": 'kind = "style"\ntrigger_phrase = "inknyte style"',
-    "edit": 'kind = "edit"\ntrigger_phrase = ""',
-    "video": 'kind = "video"\ntrigger_phrase = "TOK"\nclass_phrase = "puppet"',
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -380,118 +331,6 @@ def test_the_trigger_with_a_hyphen_behind_it_is_still_the_trigger(tmp_path):
 def test_few_captions_show_no_fusion(tmp_path):
     texts = with_word(captions("subject")[:8], "red scarf", 8)
     assert found(album(tmp_path / "a", texts, KINDS["subject"]), "caption/fused-term") == {}
-
-
-# tag-list
-
-
-@pytest.mark.parametrize(
-    ("text", "tags"),
-    [
-        ("TOK, 1girl, solo, long hair, looking at viewer, blue eyes", 6),
-        ("TOK_cat, sitting, wooden_shelf, no humans, indoors", 5),
-        ("TOK cat, wooden shelf, window light, close-up", 0),
-        ("a photo of TOK cat, sitting, wooden shelf, soft window light, close-up, low angle", 0),
-        ("TOK cat sits on a shelf, looks up, yawns, stretches, sleeps, wakes", 0),
-    ],
-)
-def test_tags_instead_of_a_sentence(tmp_path, text, tags):
-    messages = found(album(tmp_path / "a", [text]), "caption/tag-list")
-    assert [m.split(" ")[0] for m in messages.values()] == ([str(tags)] if tags else [])
-
-
-# filename-as-caption
-
-
-@pytest.mark.parametrize(
-    ("text", "fires"),
-    [
-        ("IMG_00", True),
-        ("img 00", True),
-        ("DSC_4711", True),
-        ("PXL_20240611_101500", True),
-        ("Screenshot 2024-06-11", True),
-        ("photo 3", True),
-        ("TOK cat", False),
-        ("a photo of TOK", False),
-        ("a cat", False),
-    ],
-)
-def test_a_file_name_for_a_caption(tmp_path, text, fires):
-    assert bool(found(album(tmp_path / "a", [text]), "caption/filename-as-caption")) == fires
-
-
-def test_a_descriptive_file_name_is_a_fair_caption(tmp_path):
-    folder = tmp_path / "a"
-    for name in ("a grey cat asleep on a red sofa", "red-sofa"):
-        write_picture(folder / f"{name}.jpg")
-        (folder / f"{name}.txt").write_text(name.replace("-", " "))
-    assert set(found(folder, "caption/filename-as-caption")) == {"red-sofa.jpg"}
-
-
-# assistant-boilerplate
-
-
-@pytest.mark.parametrize(
-    ("text", "phrase"),
-    [
-        ("The image shows TOK cat on a shelf", "The image shows"),
-        ("Sure! Here is a caption: TOK cat", "Sure!"),
-        ("Sure, here's one: TOK cat", "Sure, here"),
-        ("I'm sorry, but I cannot describe people", "I cannot"),
-        ("As an AI, I see TOK cat", "As an AI"),
-        ("TOK cat on a shelf.\n- soft light\n- close-up", "- (Markdown)"),
-        ("**TOK cat** on a shelf", "** (Markdown)"),
-        ("TOK cat beside a screen, and the image shows a dog", ""),
-        ("a great white shark, TOK style", ""),
-        ("a TOK cat - asleep", ""),
-        ("TOK cat on a shelf\nin soft light", ""),
-    ],
-)
-def test_a_language_model_speaking(tmp_path, text, phrase):
-    told = f'"{phrase}" is a language model speaking, not the picture.'
-    messages = found(album(tmp_path / "a", [text]), "caption/assistant-boilerplate")
-    assert messages == ({"IMG_00.jpg": told} if phrase else {})
-
-
-# describes-image-not-change
-
-
-@pytest.mark.parametrize(
-    ("text", "fires"),
-    [
-        ("a photo of a red house by a lake", True),
-        ("The house with a blue door, close to the road", True),
-        ("photo of a woman in warm light", True),
-        ("turn this pencil sketch into a photo", False),
-        ("make the house blue", False),
-        ("the same house at night", False),
-        ("the door becomes blue", False),
-        ("a photo of the house without its roof", False),
-        ("colorize", False),
-        ("TOK", False),
-        ("ein rotes Haus am See", False),
-    ],
-)
-def test_a_description_where_an_instruction_should_stand(tmp_path, text, fires):
-    folder = album(tmp_path / "a", [text], 'kind = "edit"\ntrigger_phrase = ""', pairs=True)
-    assert bool(found(folder, "caption/describes-image-not-change")) == fires
-    assert not found(album(tmp_path / "b", [text]), "caption/describes-image-not-change"), "no pair"
-
-
-# few-settings
-
-
-def test_what_the_captions_do_not_name_is_told(tmp_path):
-    things = "apple pear plum grape melon lemon cherry peach mango fig kiwi lime".split()
-    texts = [f"a photo of TOK cat with a {thing} on a sofa" for thing in things]
-    folder = album(tmp_path / "a", texts, KINDS["pattern"])
-    assert found(folder, "album/few-settings") == {
-        "": "12 captions name 1 place (sofa), no light and no framing."
-    }
-    assert found(album(tmp_path / "b", texts[:9], KINDS["pattern"]), "album/few-settings") == {}
-    spanish = [f"una foto de TOK gato con {thing} sobre una silla" for thing in things]
-    assert found(album(tmp_path / "c", spanish, KINDS["pattern"]), "album/few-settings") == {}
 
 
 # The lists

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-from fractions import Fraction
-from pathlib import Path
 
 import pytest
 from albums import SCENES
+from clipmaker import SIZE, make_clip
 
 from albumkit.clips import read_clip_header
 from albumkit.errors import MissingExtra
@@ -18,35 +17,12 @@ from albumkit.workflows import lint_paths
 av = pytest.importorskip("av", reason="the extra [video] is not installed")
 
 
-def make_clip(path: Path, frames: int = 25, rate: int = 25, *, audio: bool = False) -> None:
-    """A small MPEG-4 clip of plain frames, with or without a silent sound track."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=rate)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-        sound = container.add_stream("aac", rate=44100) if audio else None
-        for number in range(frames):
-            frame = av.VideoFrame(96, 64, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([number * 5 % 256]) * plane.buffer_size)
-            frame.pts, frame.time_base = number, Fraction(1, rate)
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
-        if sound is not None:
-            silence = av.AudioFrame("fltp", "stereo", 1024)
-            for plane in silence.planes:
-                plane.update(bytes(plane.buffer_size))
-            silence.sample_rate, silence.pts = 44100, 0
-            container.mux(sound.encode(silence))
-            container.mux(sound.encode(None))
-
-
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi"])
 def test_header_facts(tmp_path, ending):
     make_clip(tmp_path / f"a.{ending}", frames=24, rate=12)
     with (tmp_path / f"a.{ending}").open("rb") as stream:
         header = read_clip_header(stream)
-    assert (header.error, header.codec, header.width, header.height) == ("", "mpeg4", 96, 64)
+    assert (header.error, header.codec, header.width, header.height) == ("", "mpeg4", *SIZE)
     assert (header.frame_rate, header.rotation, header.has_audio) == (12, 0, False)
     assert header.seconds == pytest.approx(2, abs=0.1)
 

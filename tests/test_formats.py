@@ -20,6 +20,7 @@ from sixty import sixty_albums
 
 from albumkit.errors import AlbumkitError
 from albumkit.facts import FactCache
+from albumkit.lint import Finding
 from albumkit.report import github, links, sarif
 from albumkit.report.formats import FORMATS, by_ending, render
 from albumkit.report.gitlab import gitlab_issues
@@ -41,10 +42,28 @@ def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return good_album(tmp_path / "cat")
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures are measured once, by content, for all tests that ask for the same albums."""
+    return tmp_path_factory.mktemp("cache") / "facts.sqlite"
+
+
 @pytest.fixture
-def messy(monkeypatch: pytest.MonkeyPatch) -> LintReport:
+def messy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> LintReport:
+    """The four albums of messy, in the working folder."""
     monkeypatch.chdir(SAMPLES)
-    return check("messy")
+    return lint_paths([Path("messy")], cache=FactCache(cache), keep=True)
+
+
+@pytest.fixture
+def tumbler(cache: Path, monkeypatch: pytest.MonkeyPatch) -> LintReport:
+    """The one of them with most faults."""
+    monkeypatch.chdir(SAMPLES)
+    return lint_paths([Path("messy/tumbler")], cache=FactCache(cache), keep=True)
+
+
+def findings_of(report: LintReport) -> list[Finding]:
+    return [finding for album in report.albums for finding in album.findings]
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +72,9 @@ def sixty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sixty(sixty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> LintReport:
-    """Measured anew only once: the pictures are mostly the same, and the cache knows them by content."""
+def sixty(sixty_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> LintReport:
     monkeypatch.chdir(sixty_folder)
-    cache = FactCache(sixty_folder.parent / "facts.sqlite")
-    return lint_paths([Path()], cache=cache, keep=True)
+    return lint_paths([Path()], cache=FactCache(cache), keep=True)
 
 
 def check(*paths: str, **options) -> LintReport:
@@ -107,9 +124,10 @@ def test_every_format_renders_every_kind_of_album(style, tmp_path, monkeypatch):
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     shutil.copytree(SAMPLES / "messy", tmp_path / "messy")
     shutil.make_archive(str(tmp_path / "packed"), "zip", SAMPLES / "messy")
-    report = check("empty", "broken.zip", "messy", "packed.zip")
+    report = check("empty", "broken.zip", "messy", "packed.zip", cost="header")
     text = "".join(render(style, report))
-    assert "packed.zip" in text
+    assert "broken.zip" in text
+    assert "packed.zip" in text or style == "github"  # which shows ten errors
     assert text.endswith("\n")
 
 
@@ -136,11 +154,11 @@ def test_sarif_keeps_to_the_schema_and_to_github(messy, monkeypatch):
     assert levels == sorted(levels)  # GitHub keeps the first 5,000
     by_rule = {result["ruleId"]: result for result in run["results"]}
     region = by_rule["settings/not-a-multiple"]["locations"][0]["physicalLocation"]["region"]
-    lines = (SAMPLES / "messy" / "album.toml").read_text().splitlines()
+    lines = (SAMPLES / "messy" / "tumbler" / "album.toml").read_text().splitlines()
     assert lines[region["startLine"] - 1].startswith("steps")
     twice = by_rule["example/exact-duplicate"]
     (other,) = twice["relatedLocations"]
-    assert other["physicalLocation"]["artifactLocation"]["uri"] == "messy/tumbler_04.jpg"
+    assert other["physicalLocation"]["artifactLocation"]["uri"] == "messy/tumbler/tumbler_04.jpg"
     assert twice["message"]["text"] == "tumbler_04_copy.jpg: the same bytes as tumbler_04.jpg."
 
 
@@ -187,7 +205,7 @@ def test_sarif_takes_the_worst_when_there_are_too_many(messy, monkeypatch):
     run = valid_run(messy)
     assert [r["level"] for r in run["results"]] == ["error"] * 3
     note = run["invocations"][0]["toolExecutionNotifications"][-1]
-    total = len(messy.albums[0].findings)
+    total = len(findings_of(messy))
     assert note["message"]["text"].startswith(f"{total - 3} more findings are left out")
 
 
@@ -262,7 +280,8 @@ def unescaped(line: str) -> tuple[dict[str, str], str]:
 def test_github_annotations_survive_any_name(album):
     (album / "IMG_05.jpg").rename(album / "a,b::error 100%\n::stop-commands::x.jpg")
     lines = "".join(render("github", check("cat"))).splitlines()
-    assert [line[:2] == "::" for line in lines] == [True, False]
+    assert [line[:2] == "::" for line in lines] == [True, True, False]
+    assert unescaped(lines[1])[0]["title"] == "album/orphan-caption"  # IMG_05.txt
     properties, text = unescaped(lines[0])
     assert properties == {
         "command": "error",
@@ -283,10 +302,10 @@ def test_github_shows_ten_of_a_severity_and_so_do_we(sixty):
     assert re.fullmatch(r"\d+ errors, \d+ warnings in 60 albums of 705 examples", lines[-1])
 
 
-def test_github_names_the_rules_that_found_no_annotation(messy, monkeypatch):
+def test_github_names_the_rules_that_found_no_annotation(tumbler, monkeypatch):
     monkeypatch.setattr(github, "MOST_ANNOTATIONS", 3)
-    errors = [line for line in render("github", messy) if line.startswith("::error ")]
-    rules = list(dict.fromkeys(f.rule for f in messy.albums[0].findings if f.severity == "error"))
+    errors = [line for line in render("github", tumbler) if line.startswith("::error ")]
+    rules = list(dict.fromkeys(f.rule for f in findings_of(tumbler) if f.severity == "error"))
     assert len(errors) == 3
     assert errors[-1] == f"::error title={len(rules) - 2} more rules::{', '.join(rules[2:])}\n"
 
@@ -298,7 +317,7 @@ def test_github_summary_is_appended_as_a_table(messy, tmp_path):
     text = file.read_text(encoding="utf-8")
     assert text.startswith("before\n## albumkit lint\n")
     rows = [line for line in text.splitlines() if line.startswith("| :")]
-    assert len(rows) == len({f.rule for f in messy.albums[0].findings})
+    assert len(rows) == sum(len({f.rule for f in album.findings}) for album in messy.albums)
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 6 for row in rows)
     assert 'exclude = \\["..."\\]' in text
     github.write_summary(messy, {})
@@ -306,8 +325,8 @@ def test_github_summary_is_appended_as_a_table(messy, tmp_path):
         github.write_summary(messy, {"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "such")})
 
 
-def test_github_summary_stays_below_its_limit(messy):
-    short = github.summary(messy, most=600)
+def test_github_summary_stays_below_its_limit(tumbler):
+    short = github.summary(tumbler, most=600)
     assert len(short.encode()) < 900
     assert re.search(r"\n\d+ more rows do not fit into a step summary\.\n", short)
 
@@ -339,9 +358,9 @@ def suites(report: LintReport, *, strict: bool = False) -> list[ET.Element]:
     return list(root)
 
 
-def test_junit_has_a_suite_an_album_and_a_case_a_rule(messy):
-    (suite,) = suites(messy)
-    album = messy.albums[0]
+def test_junit_has_a_suite_an_album_and_a_case_a_rule(tumbler):
+    (suite,) = suites(tumbler)
+    (album,) = tumbler.albums
     cases = {case.get("name"): case for case in suite.iter("testcase")}
     assert set(cases) == set(album.rules)
     failed = {name for name, case in cases.items() if case.find("failure") is not None}
@@ -349,8 +368,8 @@ def test_junit_has_a_suite_an_album_and_a_case_a_rule(messy):
     assert "tumbler_10.jpg: tumbler_10.txt is latin-1" in cases["caption/not-utf8"].findtext("failure")
     assert "warning: tumbler_04_copy.jpg" in cases["example/exact-duplicate"].findtext("system-out")
     properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
-    assert (properties["trigger"], properties["examples"], properties["kind"]) == ("TOK", "15", "subject")
-    (strict,) = suites(messy, strict=True)
+    assert (properties["trigger"], properties["examples"], properties["kind"]) == ("TOK", "21", "subject")
+    (strict,) = suites(tumbler, strict=True)
     assert int(strict.get("failures")) == len({f.rule for f in album.findings})
 
 
@@ -370,17 +389,17 @@ def test_junit_is_xml_whatever_files_are_called(album):
     assert "a\\x01\\x1b<&\"'\\ufffe.jpg" in failure.text
 
 
-def test_text_by_file_says_the_same_in_another_order(messy):
-    lines = [line.plain for line in lint_lines(messy, by="file")]
+def test_text_by_file_says_the_same_in_another_order(tumbler):
+    lines = [line.plain for line in lint_lines(tumbler, by="file")]
     assert max(map(len, lines)) <= 80
     heads = [line for line in lines if line and not line.startswith(" ")]
     assert heads.count("tumbler_04_copy.jpg") == 1
     found = [line.split() for line in lines if re.match(r"  (error|warning|note)  ", line)]
-    assert len(found) == len(messy.albums[0].findings)
+    assert len(found) == len(findings_of(tumbler))
     settings = lines[lines.index("album.toml") : lines.index("tumbler_02.jpg")]
     assert "  error    settings/not-a-multiple  line 14" in settings
     remedy = "           do   use larger originals, or train at a smaller resolution where the"
     assert lines.count(remedy) == 1
-    verbose = [line.plain for line in lint_lines(messy, by="file", verbose=True)]
-    small = [f for f in messy.albums[0].findings if f.rule == "example/below-training-resolution"]
+    verbose = [line.plain for line in lint_lines(tumbler, by="file", verbose=True)]
+    small = [f for f in findings_of(tumbler) if f.rule == "example/below-training-resolution"]
     assert verbose.count(remedy) == len(small) > 1

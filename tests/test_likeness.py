@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import random
 import shutil
 from pathlib import Path
@@ -14,7 +13,6 @@ from pack_pictures import encoded, exif
 from PIL import Image, ImageEnhance, ImageFilter
 
 from albumkit.facts import FactCache, Measured
-from albumkit.images import read_header
 from albumkit.lint import AlbumResult, lint
 from albumkit.opening import open_album
 from albumkit.pixels import align, likeness
@@ -47,8 +45,7 @@ def shot(seed: int) -> Image.Image:
 
 
 def facts(picture: Image.Image, **save) -> dict:
-    data = encoded(picture, "JPEG", **save)
-    return thumbnail_and_detail(Picture.decode(data, read_header(io.BytesIO(data))))
+    return thumbnail_and_detail(Picture.decode(encoded(picture, "JPEG", **save)))
 
 
 CHANGES = {

@@ -167,7 +167,7 @@ def test_rate_and_steps(tmp_path: Path, lines: tuple[str, ...], rule: str | None
     ],
 )
 def test_effective_rate(tmp_path: Path, lines: tuple[str, ...], message: str | None) -> None:
-    """The published recipes of field notes 2: those with a forgotten alpha are told, the others are not."""
+    """Published recipes for FLUX.2 klein: those with a forgotten alpha are told, the others are not."""
     result = found(tmp_path / "cat", local(*lines))
     assert set(result) == ({"effective-rate-starved"} if message else set())
     assert result.get("effective-rate-starved", "").startswith(message or "")

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from albums import scene
 
 from albumkit.album import read_album
 from albumkit.errors import AlbumError
@@ -24,7 +24,7 @@ from albumkit.workflows import lint_paths
 
 def jpeg(shade: int = 0, size: tuple[int, int] = (64, 48)) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", size, (shade % 256, shade // 256, 90)).save(stream, "JPEG")
+    scene(shade, size).save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 

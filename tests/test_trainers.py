@@ -20,7 +20,8 @@ from albumkit.cli.trainers import command
 from albumkit.errors import UnknownName
 from albumkit.paths import rules_root
 from albumkit.rule import load_rules
-from albumkit.trainers import Trainer, load_trainer, match_error
+from albumkit.trainer import Trainer
+from albumkit.trainers import load_trainer, match_error
 
 FOLDER = rules_root() / "trainers"
 DATA = Path(__file__).parent / "data"

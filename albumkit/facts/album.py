@@ -9,7 +9,7 @@ from albumkit.album import Album, MediaFile
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.settings import Settings
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 
 @fact("album")

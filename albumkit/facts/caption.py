@@ -10,7 +10,7 @@ from albumkit.facts import album as _album  # noqa: F401 - registered first
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.phrases import find_phrase
 from albumkit.settings import Settings
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 #: Written in captions where some trainers (and pack) put the trigger phrase.
 PLACEHOLDER = "[trigger]"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from albumkit.facts.caption_words import Said
 from albumkit.facts.registry import NotApplicable, fact
-from albumkit.trainers import TextLimit, Trainer
+from albumkit.trainer import TextLimit, Trainer
 
 #: Names a tokenizer.json where the one in the Hugging Face cache shall not be used, or is not there.
 VARIABLE = "ALBUMKIT_TOKENIZER"

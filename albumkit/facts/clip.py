@@ -13,7 +13,7 @@ from albumkit.facts import album as _album  # noqa: F401 - registered first
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.settings import Settings
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 
 @fact("clip", cost="header", extra="video")

@@ -9,7 +9,7 @@ from albumkit.facts import training as _training  # noqa: F401 - registered firs
 from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, fact
 from albumkit.images import FORMAT_NAMES, Header
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 _TURNS = {
     2: "mirrored",

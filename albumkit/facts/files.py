@@ -10,7 +10,7 @@ from albumkit.album import Album, Example, MediaFile
 from albumkit.album.names import KOHYA_FOLDER, same_name, split_name
 from albumkit.album.portable import obstacle
 from albumkit.facts.registry import NotApplicable, fact
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 #: Names that a message lists before it only counts.
 _SHOWN = 4

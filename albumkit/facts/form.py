@@ -14,7 +14,7 @@ from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.images import TURNED_BY_PLUGIN, Header, formats_of_ending
 from albumkit.settings import Settings
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 _MODELS = {"CMYK": "CMYK", "LAB": "Lab", "YCbCr": "YCbCr", "HSV": "HSV"}
 #: Profiles without a description of themselves.

@@ -15,7 +15,7 @@ from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.images import Header
 from albumkit.settings import Settings
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 #: Below so many masks nobody can say what is usual among them.
 _FEWEST = 8

@@ -12,7 +12,7 @@ from albumkit.album.names import CLIPS, PICTURES, same_name, split_name
 from albumkit.facts.caption import edit_distance
 from albumkit.facts.files import listed
 from albumkit.facts.registry import NotApplicable, fact
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 #: Texts that people put into any folder; no captions.
 _PAPER = re.compile(

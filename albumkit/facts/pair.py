@@ -11,7 +11,7 @@ from albumkit.facts.measure import Measured
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.images import Header
 from albumkit.settings import Settings
-from albumkit.trainers import Pairs, Trainer
+from albumkit.trainer import Pairs, Trainer
 
 
 @fact("pair")

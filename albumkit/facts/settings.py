@@ -14,7 +14,8 @@ from albumkit.facts import caption as _caption
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.phrases import find_phrase
 from albumkit.settings import Settings, Value
-from albumkit.trainers import Knob, Trainer, all_knob_names
+from albumkit.trainer import Knob, Trainer
+from albumkit.trainers import all_knob_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from albumkit.facts import settings as _settings  # noqa: F401 - registered firs
 from albumkit.facts.registry import NotApplicable, Unmeasured, fact
 from albumkit.phrases import find_phrase
 from albumkit.settings import Settings, Value
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 
 @fact("settings")

@@ -7,7 +7,7 @@ is exactly what will be written, and all of it becomes one list of changes for t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,6 +176,19 @@ class Draft:
             yield
         except Cannot as error:
             self.refusals.append(Refusal(fix, path, str(error)))
+
+    def rewrite(self, fix: str, paths: Sequence[str], change: Callable[[bytes], bytes], words: str) -> None:
+        """Change the bytes of pictures, each on its own; one that cannot be changed becomes a refusal."""
+        wanted = set(paths)
+        for media in self.album.media:
+            if media.path not in wanted:
+                continue
+            with self.refusing(fix, media.path):
+                data = self.read(media.path)
+                new = change(data)
+                if new != data:
+                    self.write(media.path, new)
+                    self.note(fix, media.path, words)
 
     @contextmanager
     def together(self) -> Iterator[None]:

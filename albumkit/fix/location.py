@@ -31,16 +31,8 @@ _XMP_KEY = b"XML:com.adobe.xmp\0"
 
 def plan(draft: Draft, paths: Sequence[str]) -> None:
     """Pictures of any format, by path."""
-    wanted = set(paths)
-    for media in draft.album.media:
-        if media.path not in wanted:
-            continue
-        with draft.refusing(NAME, media.path):
-            data = draft.read(media.path)
-            new = without_location(data)
-            if new != data:
-                draft.write(media.path, new)
-                draft.note(NAME, media.path, "GPS position out, pixels and other metadata as they are")
+    words = "GPS position out, pixels and other metadata as they are"
+    draft.rewrite(NAME, paths, without_location, words)
 
 
 def without_location(data: bytes) -> bytes:

@@ -13,11 +13,11 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import ImageChops, ImageStat
 
 from albumkit.fix.draft import Cannot
 from albumkit.fix.exif import Exif, NotExif
-from albumkit.images import open_image, read_header
+from albumkit.images import UPRIGHT, open_image, read_header
 from albumkit.pack.strip import Irregular, jpeg_segments
 
 #: EXIF orientation -> (the operation that makes the picture upright, the one that takes it back).
@@ -39,15 +39,6 @@ _JPEGTRAN = {
     "ROT270": ["-rotate", "270"],
     "TRANSPOSE": ["-transpose"],
     "TRANSVERSE": ["-transverse"],
-}
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
 }
 #: Decoders round a turned block and smooth its colours a little otherwise: 0.41 levels on average at most on
 #: photographs of qualities 50 to 95. One turned the wrong way is ten away, or so flat that nobody can tell.
@@ -174,7 +165,7 @@ def _looks_right(old: bytes, new: bytes, orientation: int) -> bool:
     if header.error or header.orientation != 1:
         return False
     with open_image(io.BytesIO(old)) as one, open_image(io.BytesIO(new)) as other:
-        wanted = one.transpose(_UPRIGHT[orientation])
+        wanted = one.transpose(UPRIGHT[orientation])
         if (wanted.mode, wanted.size) != (other.mode, other.size):
             return False
         difference = ImageStat.Stat(ImageChops.difference(wanted, other)).mean

@@ -13,7 +13,7 @@ from albumkit.errors import PackRefused, UsageError
 from albumkit.pack.model import refuse_files, shown
 from albumkit.pack.sources import lfs_refusal
 from albumkit.settings import Settings
-from albumkit.trainers import Trainer
+from albumkit.trainer import Trainer
 
 
 def parse_background(text: str) -> tuple[str, tuple[int, int, int]]:

@@ -13,7 +13,7 @@ from albumkit.pack.names import Wish, allot_roots, is_fine
 from albumkit.pack.recipe import Recipe, inspect, inspect_mask
 from albumkit.pack.sources import read_entry
 from albumkit.settings import Settings
-from albumkit.trainers import Archive, Trainer
+from albumkit.trainer import Archive, Trainer
 
 #: Endings that stay; any other of the format becomes the first.
 _ENDINGS = {"JPEG": ("jpg", "jpeg"), "PNG": ("png",), "WEBP": ("webp",)}

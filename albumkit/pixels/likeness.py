@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from albumkit.images import TURNED_BY_PLUGIN
+from albumkit.images import TURNED_BY_PLUGIN, UPRIGHT
 from albumkit.pixels.align import SIDE, differences
 from albumkit.pixels.picture import Grey, Picture
 
@@ -40,15 +40,6 @@ _CANDIDATES = 3
 _CELLS = 1 << 22
 #: Likeness of the same shot saved twice varies by about so many points with the encoder.
 _NOISE = 2
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,8 +64,8 @@ def thumbnail_and_detail(picture: Picture) -> dict[str, Any]:
         (SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0
     )
     header = picture.header
-    if header.orientation in _UPRIGHT and header.format not in TURNED_BY_PLUGIN:
-        thumbnail = thumbnail.transpose(_UPRIGHT[header.orientation])
+    if header.orientation in UPRIGHT and header.format not in TURNED_BY_PLUGIN:
+        thumbnail = thumbnail.transpose(UPRIGHT[header.orientation])
     text = base64.b64encode(thumbnail.tobytes()).decode("ascii")
     return {"thumbnail": text, "detail": round(ups / contrast, 1)}
 

@@ -118,10 +118,10 @@ def _by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbose: bool) -> list[Text]:
     first = group[0]
-    lines = [_title(first.rule, _where(album, group), width)]
+    lines = [_title(first.rule, _where(album, group, width - len(first.rule) - 4), width)]
     most = len(group) if verbose else _MOST_NAMES
     if len({f.message for f in group}) == 1:
-        if first.path and first.scope in ("example", "clip", "caption", "pair"):
+        if first.path and first.scope in ("example", "clip", "caption", "pair", "mask"):
             lines += _names(group, most, width)
         lines += wrapped(_sentence(first.message), width, "      ")
     else:
@@ -130,13 +130,15 @@ def _group_lines(album: AlbumResult, group: Sequence[Finding], width: int, verbo
     return lines
 
 
-def _where(album: AlbumResult, group: Sequence[Finding]) -> str:
+def _where(album: AlbumResult, group: Sequence[Finding], room: int) -> str:
+    """How many of the album, or the place in a file (without the album where ``room`` is short)."""
     first = group[0]
     if first.scope in ("knob", "settings"):
         if len(group) > 1 or not first.path:
             return ""
-        place = f"{album.album}/{first.path}".replace("//", "/")
-        return f"{place} line {first.line}" if first.line else place
+        line = f" line {first.line}" if first.line else ""
+        place = f"{album.album}/{first.path}{line}".replace("//", "/")
+        return place if len(place) <= room else first.path + line
     if first.scope == "album":
         return ""
     total = album.examples
@@ -287,8 +289,9 @@ def _totals(report: LintReport, width: int) -> list[Text]:
     left, end = ", ".join(parts), ", ".join(right)
     style = "bold red" if counts["error"] else "bold yellow" if counts["warning"] else "bold green"
     gap = width - len(left) - len(end)
-    last = Text.assemble((left, style), " " * gap if gap >= 2 else "\n", (end, "dim"))
-    return [last, *_next(report, width)]
+    if gap < 2:
+        return [Text(left, style), Text(end, "dim"), *_next(report, width)]
+    return [Text.assemble((left, style), " " * gap, (end, "dim")), *_next(report, width)]
 
 
 def _next(report: LintReport, width: int) -> list[Text]:

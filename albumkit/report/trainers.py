@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from albumkit import __version__
-from albumkit.trainers import Archive, Formats, Knob, KnownError, Trainer
+from albumkit.trainer import Archive, Formats, Knob, KnownError, Trainer
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from albumkit.album import Album, Entry, Example
 from albumkit.album.names import known_reason
 from albumkit.album.source import LARGEST_MEMBER
+from albumkit.clips import read_clip_header
 from albumkit.images import FORMAT_NAMES, Header, open_image, read_header, reason_of
 from albumkit.parallel import MOST_PIXELS, Budget, in_order
 
@@ -155,9 +156,10 @@ def _poster(path: str, stream: BinaryIO) -> Thumb:
         import av
     except ImportError:
         return Thumb(path, problem='a clip: pip install "albumkit[video]" shows a frame of it')
+    if broken := read_clip_header(stream).error:
+        return Thumb(path, problem=broken)
+    stream.seek(0)
     with av.open(stream, mode="r") as container:
-        if not container.streams.video:
-            return Thumb(path, problem="holds no video")
         seconds = float(container.duration or 0) / av.time_base
         if container.duration:
             container.seek(container.duration // 2)
