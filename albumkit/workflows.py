@@ -22,6 +22,8 @@ from albumkit.settings import Settings, resolve
 from albumkit.since import Touched
 
 if TYPE_CHECKING:
+    from albumkit.adapter import Conversion
+    from albumkit.adapter.predict import Prediction
     from albumkit.pack import Pack
 
 #: (what is being measured, done, of how many)
@@ -207,6 +209,35 @@ class Refused(PackRefused):
             "Mend them, or pack all the same with --force (the manifest records it).",
         )
         self.result = result
+
+
+def convert_adapter(
+    path: Path,
+    out: Path,
+    to: str,
+    *,
+    lossy: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Conversion, list[Prediction]]:
+    """Write a LoRA in another form, and predict what each program does with the new file.
+
+    Args:
+        to: ``comfy``, ``fal``, ``diffusers`` or ``kohya``.
+        lossy: Round what is not exact, and leave out keys that no form can hold.
+        force: Replace ``out``.
+
+    Raises:
+        UsageError: ``out`` cannot be written to.
+        AdapterError: ``path`` is no LoRA, or something of it would be lost.
+    """
+    from albumkit.adapter import convert, open_adapter
+    from albumkit.adapter.predict import RUNTIMES, predict
+
+    step = (lambda done, total: progress("converting", done, total)) if progress else None
+    conversion = convert(path, out, to, lossy=lossy, force=force, progress=step)
+    adapter = open_adapter(conversion.path)
+    return conversion, [predict(adapter, runtime) for runtime in RUNTIMES]
 
 
 def archive_path(opened: OpenAlbum, out: Path | None) -> Path:

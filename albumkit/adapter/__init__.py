@@ -8,6 +8,7 @@ numpy: the header is read by :mod:`albumkit.adapter.header`, numbers stay the ra
 ('comfy', 'FLUX.2 klein 4B', 16)
 """
 
+from albumkit.adapter.conversion import FORMS, Conversion, Form, convert
 from albumkit.adapter.delta import Delta
 from albumkit.adapter.header import Header, Tensor, read_header
 from albumkit.adapter.model import Adapter, Module, PeftConfig
@@ -18,10 +19,13 @@ from albumkit.adapter.recognise import fits_size
 from albumkit.adapter.schemes import SCHEMES, Scheme
 
 __all__ = [
+    "FORMS",
     "SCHEMES",
     "Adapter",
     "Architecture",
+    "Conversion",
     "Delta",
+    "Form",
     "Header",
     "Linear",
     "Module",
@@ -31,6 +35,7 @@ __all__ = [
     "Size",
     "Tensor",
     "architecture",
+    "convert",
     "find_size",
     "fits_size",
     "open",

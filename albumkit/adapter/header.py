@@ -131,7 +131,7 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
             name.encode("utf-8")  # half a surrogate pair is no text: nobody could print it
         if len(found) < len(pairs):
             (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-            raise AdapterError(path, f"its header names {_short(twice)} twice.", _AGAIN)
+            raise AdapterError(path, f"its header names {short(twice)} twice.", _AGAIN)
         return found
 
     def no_constant(word: str) -> NoReturn:
@@ -161,17 +161,17 @@ def _checked(path: Path, size: int, data: int, entries: dict[str, Any]) -> Heade
     if last.stop > size:
         raise AdapterError(
             path,
-            f"it is cut short: {_short(last.name)} ends at byte {last.stop:,}, the file at {size:,}.",
+            f"it is cut short: {short(last.name)} ends at byte {last.stop:,}, the file at {size:,}.",
             _AGAIN,
         )
     end, before = data, ""
     for tensor in tensors:
         if tensor.start < end:
-            raise AdapterError(path, f"{_short(tensor.name)} lies over {_short(before)} in the file.", _AGAIN)
+            raise AdapterError(path, f"{short(tensor.name)} lies over {short(before)} in the file.", _AGAIN)
         if tensor.start > end:
             raise AdapterError(
                 path,
-                f"{tensor.start - end:,} bytes before {_short(tensor.name)} belong to no tensor.",
+                f"{tensor.start - end:,} bytes before {short(tensor.name)} belong to no tensor.",
                 _AGAIN,
             )
         end, before = tensor.stop, tensor.name
@@ -182,20 +182,20 @@ def _checked(path: Path, size: int, data: int, entries: dict[str, Any]) -> Heade
 
 def _tensor(path: Path, name: str, entry: Any, data: int) -> Tensor:
     def refuse(words: str) -> NoReturn:
-        raise AdapterError(path, f"{_short(name)} {words}.", _AGAIN)
+        raise AdapterError(path, f"{short(name)} {words}.", _AGAIN)
 
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         refuse("must have dtype, shape and data_offsets in the header, and nothing else")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPE_BITS:
-        refuse(f"has dtype {_short(dtype)}, which the format does not know")
+        refuse(f"has dtype {short(dtype)}, which the format does not know")
     if not isinstance(shape, list) or len(shape) > _MOST_DIMENSIONS or not all(map(_is_count, shape)):
-        refuse(f"has shape {_short(shape)}")
+        refuse(f"has shape {short(shape)}")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_count, offsets)):
-        refuse(f"has data_offsets {_short(offsets)}")
+        refuse(f"has data_offsets {short(offsets)}")
     start, stop = offsets
     if start > stop:
-        refuse(f"ends before it begins: data_offsets {_short(offsets)}")
+        refuse(f"ends before it begins: data_offsets {short(offsets)}")
     bits = math.prod(shape) * DTYPE_BITS[dtype]
     if bits != (stop - start) * 8:
         shown = "x".join(map(str, shape)) or "one number"
@@ -207,7 +207,7 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 63  # True is an int too, but no size
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A stranger's word for a message: no line of a terminal belongs to it alone."""
     text = value if isinstance(value, str) else json.dumps(value)
     text = "".join(c if c.isprintable() else "?" for c in text)

@@ -25,6 +25,7 @@ COMMANDS = {
     "config": "Show every setting of an album and where it comes from.",
     "fix": "Mend what lint found: preview, apply, undo.",
     "pack": "Write the archive that the trainer receives.",
+    "convert": "Write a LoRA with the key names that ComfyUI, fal, diffusers or kohya want.",
     "doctor": "Show what this machine has, and which rules cannot run on it.",
 }
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from albumkit.lint import AlbumResult
 from albumkit.pack import Pack
-from albumkit.report.text import counted, many, wrapped
+from albumkit.report.text import counted, file_size, many, wrapped
 
 
 def pack_lines(result: AlbumResult, pack: Pack, width: int = 80) -> list[Text]:
@@ -17,7 +17,7 @@ def pack_lines(result: AlbumResult, pack: Pack, width: int = 80) -> list[Text]:
     lines = [
         Text.assemble((result.album, "bold"), f"   packed for {pack.trainer}"),
         Text(),
-        Text.assemble("  ", (pack.archive.as_posix(), "bold cyan"), f"   {_size(pack.size)}"),
+        Text.assemble("  ", (pack.archive.as_posix(), "bold cyan"), f"   {file_size(pack.size)}"),
     ]
     lines += wrapped(_inside(pack), width, "      ")
     for path, what in ((pack.manifest_path, "what is inside and why"), (pack.request_path, "what to send")):
@@ -85,7 +85,3 @@ def _training(pack: Pack) -> str:
         parts.append(f"{many(pack.steps, 'steps')}: each example is seen {pack.passes_per_image:g} times")
     price = f"about USD {pack.price:.2f}" if pack.price is not None else "price not known"
     return ", ".join([*parts, price])
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

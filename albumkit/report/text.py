@@ -335,6 +335,10 @@ def many(count: int, noun: str) -> str:
     return f"{count} {noun[:-1] if count == 1 and noun.endswith('s') else noun}"
 
 
+def file_size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
 def _stem(path: str) -> str:
     name = path.rpartition("/")[2]
     return name.rpartition(".")[0] or name
