@@ -110,6 +110,15 @@ class Base:
         """How many numbers a part has, by the headers of its files."""
         return sum(tensor.count for file in self.weights(part) for tensor in read_header(file).tensors)
 
+    def linears(self, part: str) -> dict[str, tuple[int, int]]:
+        """(out, in) of every matrix of a part by the name of its module, by the headers of its files."""
+        return {
+            tensor.name.removesuffix(".weight"): (tensor.shape[0], tensor.shape[1])
+            for file in self.weights(part)
+            for tensor in read_header(file).tensors
+            if tensor.name.endswith(".weight") and len(tensor.shape) == 2
+        }
+
     def fingerprint(self, *parts: str) -> str:
         """Identity of some parts by content, in an instant also for many gigabytes: every small file whole, of
         each large one the size, the header and pieces evenly spread (never a date, a name of a folder or a path).
@@ -138,7 +147,9 @@ class Base:
                 loaded = made.from_pretrained(self.folder / part, **options)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise AlbumkitError(f"{self.asked}: {part} could not be loaded: {first}", self._fetch()) from error
+            raise AlbumkitError(
+                f"{self.asked}: {part} could not be loaded: {first}", self._fetch()
+            ) from error
         if hasattr(loaded, "requires_grad_"):
             loaded = loaded.requires_grad_(False).eval().to(device)
         return loaded
@@ -155,7 +166,9 @@ class Base:
         return document
 
     def _fetch(self) -> str:
-        return f"hf download {self.asked}" if _is_hub_name(self.asked) else "copy or download the folder again"
+        return (
+            f"hf download {self.asked}" if _is_hub_name(self.asked) else "copy or download the folder again"
+        )
 
 
 def find_base(asked: str) -> Base:
@@ -174,7 +187,10 @@ def find_base(asked: str) -> Base:
     elif path.is_dir():
         base = Base(asked, path, known)
     elif path.is_file() or path.suffix == ".safetensors":
-        raise UsageError(f"--base {asked}: one file is no base: the text encoder and the autoencoder are needed, too.", _FORM)
+        raise UsageError(
+            f"--base {asked}: one file is no base: the text encoder and the autoencoder are needed, too.",
+            _FORM,
+        )
     elif _is_hub_name(asked):
         base = Base(asked, _in_cache(asked), known)
     elif by_id := bases.base_of_family(asked):
@@ -183,7 +199,9 @@ def find_base(asked: str) -> Base:
         return _nothing(asked)
     if not (base.folder / "model_index.json").is_file():
         if asked == POCKET:
-            raise AlbumkitError("pocket is not in this installation.", 'pip install --force-reinstall "albumkit[train]"')
+            raise AlbumkitError(
+                "pocket is not in this installation.", 'pip install --force-reinstall "albumkit[train]"'
+            )
         raise UsageError(f"--base {asked}: there is no model_index.json in it.", _FORM)
     _ = base.family
     return base
@@ -213,7 +231,10 @@ def _is_hub_name(name: str) -> bool:
 def _hub_cache() -> Path:
     if own := os.environ.get("HF_HUB_CACHE"):
         return Path(own)
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    home = (
+        os.environ.get("HF_HOME")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    )
     return Path(home) / "hub"
 
 

@@ -58,7 +58,9 @@ class Placed:
     def words(self) -> str:
         """How it is cropped, for a person."""
         cut = f"{self.lost:.0%} cut off" if self.lost >= 0.005 else "nothing cut off"
-        return f"{self.item.root}: {self.bucket}, {cut}" + (f", blown up {self.scale:.1f}x" if self.scale > 1 else "")
+        return f"{self.item.root}: {self.bucket}, {cut}" + (
+            f", blown up {self.scale:.1f}x" if self.scale > 1 else ""
+        )
 
 
 def all_buckets(side: int, token: int, aspect: str = "buckets") -> tuple[Bucket, ...]:
@@ -84,7 +86,9 @@ def _bucket(side: int, width: int, step: int) -> Bucket:
     return Bucket(width, max(step, side * side // width // step * step))
 
 
-def place(items: Sequence[Item], sizes: Mapping[str, tuple[int, int]], buckets: Sequence[Bucket]) -> list[Placed]:
+def place(
+    items: Sequence[Item], sizes: Mapping[str, tuple[int, int]], buckets: Sequence[Bucket]
+) -> list[Placed]:
     """Each example into the bucket that cuts least off it.
 
     Args:

@@ -72,7 +72,9 @@ def attach(
 
 def adapter_parameters(transformer: Any) -> dict[str, Tensor]:
     """The adapter's parameters, sorted by name."""
-    found = {name: p for name, p in transformer.named_parameters() if f".{SLOT}." in name and ".lora_" in name}
+    found = {
+        name: p for name, p in transformer.named_parameters() if f".{SLOT}." in name and ".lora_" in name
+    }
     return dict(sorted(found.items()))
 
 

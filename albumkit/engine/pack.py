@@ -86,7 +86,9 @@ class OpenPack:
         for member in members:
             roles[member.role].append(member)
         if len(roles["target"]) != 1:
-            raise AlbumkitError(f"{self.path.as_posix()}: {root} has {len(roles['target'])} pictures to learn.")
+            raise AlbumkitError(
+                f"{self.path.as_posix()}: {root} has {len(roles['target'])} pictures to learn."
+            )
         if not roles["caption"]:
             raise AlbumkitError(f"{self.path.as_posix()}: {root} has no caption.", "pack the album again")
         return Item(
