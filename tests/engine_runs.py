@@ -131,6 +131,7 @@ def open_bench(folder: Path, *, masks: bool = False, **overrides: Any) -> Bench:
     """A bench in a folder of its own."""
     import torch
 
+    torch.set_num_threads(1)  # threads that wait for each other take ten times as long on matrices this small
     base = find_base(str(tiny_base(folder)))
     machine = Machine(torch.device("cpu"), torch.float32)
     pack, settings = pack_album(

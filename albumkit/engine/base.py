@@ -34,7 +34,10 @@ _POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 _LONGEST_TEXT = 512
 #: Of a large file this many pieces of this size are looked at to tell whether it is the same.
 _PIECES, _PIECE = 16, 1 << 16
-_FORM = "name a folder in diffusers' form, a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, or pocket"
+_FORM = (
+    "name a folder in diffusers' form, a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, "
+    "or pocket"
+)
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,9 @@ class Base:
         }
 
     def fingerprint(self, *parts: str) -> str:
-        """Identity of some parts by content, in an instant also for many gigabytes: every small file whole, of
-        each large one the size, the header and pieces evenly spread (never a date, a name of a folder or a path).
+        """Identity of some parts by content, in an instant also for many gigabytes: every small file whole,
+        of each large one the size, the header and pieces evenly spread (never a date, a name of a folder or a
+        path).
         """
         digest = hashlib.sha256()
         for part in parts:
@@ -208,7 +212,9 @@ def find_base(asked: str) -> Base:
 
 
 def bases_here() -> list[str]:
-    """Names of the bases on this machine that albumkit can train: pocket, and what the hub's cache holds whole."""
+    """Names of the bases on this machine that albumkit can train: pocket, and what the hub's cache holds
+    whole.
+    """
     found = [POCKET] if (_POCKET_FOLDER / "model_index.json").is_file() else []
     for index in sorted(_hub_cache().glob("models--*/snapshots/*/model_index.json")):
         name = index.parts[-4].removeprefix("models--").replace("--", "/", 1)

@@ -1,15 +1,14 @@
 """Checkpoints: an adapter that can be tried at once, and apart from it what a run needs to go on.
 
-``checkpoints/step-000250/`` holds ``TRIGGER-BASE-250.safetensors``, ``state.safetensors`` (the adapter as it is
-trained, and the optimizer's two moments) and ``state.json``. The folder is filled under a hidden name, put on the
-disk and then renamed: whenever the process is killed, every checkpoint that is seen is whole. No state of a
-random generator is kept, since none has any: see :class:`albumkit.engine.data.Look`.
+``checkpoints/step-000250/`` holds ``TRIGGER-BASE-250.safetensors``, ``state.safetensors`` (the adapter as it
+is trained, and the optimizer's two moments) and ``state.json``. The folder is filled under a hidden name, put
+on the disk and then renamed: whenever the process is killed, every checkpoint that is seen is whole. No state
+of a random generator is kept, since none has any: see :class:`albumkit.engine.data.Look`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -70,7 +69,7 @@ def save(run: Path, loop: Loop, label: Label) -> Checkpoint:
     document = {"schema": "albumkit-state/1", "step": loop.step, "adapter": name}
     write_whole(partial / "state.json", json.dumps(document, indent=2).encode())
     sync_folder(partial)
-    os.replace(partial, final)
+    partial.replace(final)
     sync_folder(final.parent)
     for old in all_checkpoints(run)[: -knobs.keep] if knobs.keep else ():
         _forget(old.folder)
@@ -135,8 +134,8 @@ def write_adapter(
 ) -> None:
     """Write an adapter in ``output_lora_format``, in the numbers of its base.
 
-    alpha / rank is multiplied into B (exact where it is a power of two, as 1 is), so that every program applies the
-    same strength, whatever it knows of alphas.
+    alpha / rank is multiplied into B (exact where it is a power of two, as 1 is), so that every program
+    applies the same strength, whatever it knows of alphas.
     """
     from safetensors.torch import save as to_bytes
 
@@ -159,7 +158,8 @@ def write_adapter(
 
 
 def read_adapter(path: Path, parameters: Mapping[str, Tensor]) -> None:
-    """Put the numbers of a file that ``write_adapter`` wrote into an attached adapter, exactly; scale 1 is meant.
+    """Put the numbers of a file that ``write_adapter`` wrote into an attached adapter, exactly; scale 1 is
+    meant.
 
     Raises:
         AdapterError: the file is none, or for another model.

@@ -1,11 +1,12 @@
 """From a pack to what the loop draws: buckets, crops, latents, text, token weights, and the order of looks.
 
-No example is ever dropped. What was encoded is kept by content (hash of the bytes, fingerprint of the base, size),
-never by order or path: a picture cannot meet another one's caption.
+No example is ever dropped. What was encoded is kept by content (hash of the bytes, fingerprint of the base,
+size), never by order or path: a picture cannot meet another one's caption.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import random
@@ -76,9 +77,9 @@ def all_buckets(side: int, token: int, aspect: str = "buckets") -> tuple[Bucket,
         across, down = map(int, aspect.split(":"))
         width = round((side * side * across / down) ** 0.5 / step) * step
         return (_bucket(side, width, step),)
-    widths = range(step, side * side // step + 1, step)
-    found = {_bucket(side, width, step) for width in widths if width * width <= side * side * _LONGEST}
-    return tuple(sorted(one for one in found if one.height <= one.width * _LONGEST))
+    tall = {_bucket(side, width, step) for width in range(step, side + 1, step)}
+    fine = [one for one in tall if one.height <= one.width * _LONGEST]
+    return tuple(sorted({*fine, *(Bucket(one.height, one.width) for one in fine)}))
 
 
 def _bucket(side: int, width: int, step: int) -> Bucket:
@@ -184,6 +185,14 @@ class Encoder:
     def __init__(self, base: Base, machine: Machine, cache: Cache) -> None:
         self.base, self.machine, self.cache = base, machine, cache
 
+    @functools.cached_property
+    def _identity_of_texts(self) -> str:
+        return self.base.fingerprint("text_encoder", "tokenizer")
+
+    @functools.cached_property
+    def _identity_of_pictures(self) -> str:
+        return self.base.fingerprint("vae")
+
     def texts(self, texts: Sequence[str], encoder: Callable[[], tuple[Any, Any]]) -> dict[str, Tensor]:
         """Each text by itself, so that its bits do not depend on its neighbours.
 
@@ -192,7 +201,7 @@ class Encoder:
         """
         import torch
 
-        identity = self.base.fingerprint("text_encoder", "tokenizer")
+        identity = self._identity_of_texts
         length, family = self.base.text_length, self.base.family
 
         def make(text: str) -> Tensor:
@@ -214,7 +223,7 @@ class Encoder:
             with torch.inference_mode():
                 return self.base.family.encode_image(vae(), pixels)[0]
 
-        rows = ("picture", self.base.fingerprint("vae"), self.machine.dtype_name)
+        rows = ("picture", self._identity_of_pictures, self.machine.dtype_name)
         return self.cache.get((*rows, member.sha256, bucket), make)
 
     def pictures(
@@ -242,8 +251,8 @@ def _sha256(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one example, the ``turn``-th. Its chance depends on nothing else than seed, turn and content: the
-    same look sees the same noise in any batch, on any device, before and after a resume.
+    """One look at one example, the ``turn``-th. Its chance depends on nothing else than seed, turn and
+    content: the same look sees the same noise in any batch, on any device, before and after a resume.
     """
 
     placed: Placed
@@ -257,8 +266,8 @@ class Look:
 
 
 class Deck:
-    """All examples, shuffled anew for every turn. A batch holds examples of one bucket; what does not fill one
-    waits for the next turn, so that every example is drawn equally often.
+    """All examples, shuffled anew for every turn. A batch holds examples of one bucket; what does not fill
+    one waits for the next turn, so that every example is drawn equally often.
     """
 
     def __init__(self, placed: Sequence[Placed], batch_size: int, seed: int) -> None:

@@ -1,4 +1,6 @@
-"""The settings of one training as the engine reads them: every knob typed, nothing else, and storable as JSON."""
+"""The settings of one training as the engine reads them: every knob typed, nothing else, and storable as
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,8 @@ class Knobs:
 
     @classmethod
     def of(cls, settings: Settings, side: int) -> Knobs:
-        """From the settings of an album, and the side of the base's own pictures in pixels, which counts where
-        nobody set ``resolution``.
+        """From the settings of an album, and the side of the base's own pictures in pixels, which counts
+        where nobody set ``resolution``.
         """
         value = settings.value
         seed = value("seed")

@@ -1,7 +1,8 @@
 """The training loop. One step is five moves: draw, noise, predict, score, update.
 
-The base is frozen, the adapter on. Whatever happens by chance follows from the seed, the turn and the content of
-an example (:class:`albumkit.engine.data.Look`), so a run that goes on from a checkpoint draws what it would have.
+The base is frozen, the adapter on. Whatever happens by chance follows from the seed, the turn and the content
+of an example (:class:`albumkit.engine.data.Look`), so a run that goes on from a checkpoint draws what it
+would have.
 """
 
 from __future__ import annotations
@@ -150,10 +151,11 @@ class Loop:
         """The loss of each example."""
         losses = masked_loss(prediction, velocity(batch.image, batch.noise), batch.weight)
         if not bool(losses.isfinite().all()):
-            worst = next(place for place, loss in enumerate(losses) if not math.isfinite(loss))
+            worst = int((~losses.isfinite()).nonzero()[0])
             raise NotFinite(
-                f"Step {self.step + 1}: the loss of {batch.looks[worst].placed.item.root} is {float(losses[worst])} "
-                f"at sigma {float(batch.sigma[worst]):.4f} in {self.machine.dtype_name}. Nothing was updated with it.",
+                f"Step {self.step + 1}: the loss of {batch.looks[worst].placed.item.root} is "
+                f"{float(losses.detach()[worst])} at sigma {float(batch.sigma[worst]):.4f} in "
+                f"{self.machine.dtype_name}. Nothing was updated with it.",
                 "lower learning_rate, or look at that picture; the last checkpoint is whole: --resume RUN",
             )
         return losses
@@ -171,8 +173,8 @@ class Loop:
             )
             self.optimizer.zero_grad(set_to_none=True)
             raise NotFinite(
-                f"Step {self.step + 1}: the gradient is {float(norm)} after {looked} in {self.machine.dtype_name}. "
-                "Nothing was updated with it.",
+                f"Step {self.step + 1}: the gradient is {float(norm)} after {looked} in "
+                f"{self.machine.dtype_name}. Nothing was updated with it.",
                 "lower learning_rate; the last checkpoint is whole: --resume RUN",
             )
         for group in self.optimizer.param_groups:
@@ -210,7 +212,9 @@ class Loop:
 
 
 def rate_at(knobs: Knobs, step: int) -> float:
-    """The learning rate of the step after ``step`` steps: a linear warm-up, then constant or half a cosine."""
+    """The learning rate of the step after ``step`` steps: a linear warm-up, then constant or half a
+    cosine.
+    """
     if step < knobs.warmup_steps:
         return knobs.learning_rate * (step + 1) / knobs.warmup_steps
     if knobs.lr_schedule == "constant":

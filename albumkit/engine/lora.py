@@ -1,4 +1,6 @@
-"""The adapter: which Linears get one, attached through peft; B starts at zero, so that nothing changes yet."""
+"""The adapter: which Linears get one, attached through peft; B starts at zero, so that nothing changes
+yet.
+"""
 
 from __future__ import annotations
 

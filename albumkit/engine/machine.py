@@ -19,7 +19,9 @@ _NEEDED = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetens
 
 @dataclass(frozen=True)
 class Machine:
-    """``dtype`` is what the frozen base is kept and multiplied in; the adapter itself always trains in fp32."""
+    """``dtype`` is what the frozen base is kept and multiplied in; the adapter itself always trains in
+    fp32.
+    """
 
     device: torch.device
     dtype: torch.dtype

@@ -1,8 +1,9 @@
-"""What a training will take, told before it starts: memory, time and disk, from the headers of the base's files.
+"""What a training will take, told before it starts: memory, time and disk, from the headers of the base's
+files.
 
-The forecast counts what is kept for the way back; ``_KEPT`` is counted from the blocks of FLUX.2 as diffusers runs
-them with a LoRA on every Linear (inputs of the Linears, attention's q, k, v and output, both halves of the gated
-step). What the first try really takes is measured and printed beside it.
+The forecast counts what is kept for the way back; ``_KEPT`` is counted from the blocks of FLUX.2 as diffusers
+runs them with a LoRA on every Linear (inputs of the Linears, attention's q, k, v and output, both halves of
+the gated step). What the first try really takes is measured and printed beside it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _EFFICIENCY = 0.45
 class Forecast:
     """Bytes on the device, seconds and bytes on disk. ``room`` is what the card has free, None without one.
 
-    ``modules`` counts the Linears that get an adapter by kind of block; ``checkpointing``: everything is computed
-    again on the way back, a third more time for much less memory.
+    ``modules`` counts the Linears that get an adapter by kind of block; ``checkpointing``: everything is
+    computed again on the way back, a third more time for much less memory.
     """
 
     modules: dict[str, int]

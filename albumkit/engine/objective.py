@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 SAMPLINGS = ("shifted", "logit-normal", "uniform")
-#: The shift of FLUX at 256 tokens and at 4096, linear between (``base_shift`` and ``max_shift`` of its scheduler).
+#: The shift of FLUX at 256 tokens and at 4096, linear between (``base_shift`` and ``max_shift`` of its
+#: scheduler).
 _SMALL, _LARGE = (256, 0.5), (4096, 1.15)
 
 
 def draw_sigma(sampling: str, tokens: int, chance: Generator) -> float:
-    """How much noise one example gets: more often in the middle (logit-normal), leaning towards noise the more
-    tokens the picture has (shifted), or alike everywhere (uniform)."""
+    """How much noise one example gets: more often in the middle (logit-normal), leaning towards noise the
+    more tokens the picture has (shifted), or alike everywhere (uniform).
+    """
     import torch
 
     if sampling == "uniform":
@@ -30,7 +32,9 @@ def draw_sigma(sampling: str, tokens: int, chance: Generator) -> float:
 
 
 def shift_of(tokens: int) -> float:
-    """How far a picture of so many tokens leans: neighbours agree, so that it takes more noise to hide a shape."""
+    """How far a picture of so many tokens leans: neighbours agree, so that it takes more noise to hide a
+    shape.
+    """
     (few, low), (many, high) = _SMALL, _LARGE
     return low + (high - low) * (tokens - few) / (many - few)
 

@@ -1,11 +1,12 @@
 """Pictures from the base and its adapter: Euler steps along the predicted velocity, from noise to picture.
 
-The noise levels are those of the base's own scheduler, shifted as its pipeline does; a seed gives the noise that
-diffusers' pipeline draws for it, so that both make the same picture.
+The noise levels are those of the base's own scheduler, shifted as its pipeline does; a seed gives the noise
+that diffusers' pipeline draws for it, so that both make the same picture.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,9 @@ class Recipe:
 
     @classmethod
     def usual(cls, base: Base, width: int, height: int) -> Recipe:
-        """4 steps without guidance for a distilled base; else guidance 4, and as many steps as a look needs."""
+        """4 steps without guidance for a distilled base; else guidance 4, and as many steps as a look
+        needs.
+        """
         return cls(width, height, 4, 1.0) if base.distilled else cls(width, height, 20, 4.0)
 
 
@@ -59,7 +62,7 @@ def sample_latents(
     levels = noise_levels(base, shape[-2] * shape[-1], recipe.steps).to(device)
     transformer.eval()
     with torch.inference_mode(), machine.autocast():
-        for level, following in zip(levels[:-1], levels[1:], strict=True):
+        for level, following in itertools.pairwise(levels):
             noisy, sigma = latents.expand(len(words), -1, -1, -1), level.expand(len(words))
             velocity = base.family.predict(transformer, noisy, sigma, words, sides).float()
             way = velocity[1:] + recipe.guidance * (velocity[:1] - velocity[1:]) if guided else velocity

@@ -15,8 +15,8 @@ _ROOM = 1.2
 class Stage:
     """Loads the parts of a base when they are first needed, and lets one of them onto the card at a time.
 
-    Without a card of its own memory there is nothing to move; the text encoder, the largest after the transformer, is
-    still let go when it has said what it was asked.
+    Without a card of its own memory there is nothing to move; the text encoder, the largest after the
+    transformer, is still let go when it has said what it was asked.
     """
 
     def __init__(self, base: Base, machine: Machine) -> None:
@@ -60,8 +60,9 @@ class Stage:
         return self._loaded[part]
 
     def _load(self, part: str) -> Any:
-        """Straight onto the card, where it has room; a text encoder that has none runs from host memory, layer by
-        layer."""
+        """Straight onto the card, where it has room; a text encoder that has none runs from host memory,
+        layer by layer.
+        """
         import torch
 
         dtype = torch.float32 if part == "vae" else self.machine.dtype

@@ -1,4 +1,6 @@
-"""Looks during the training: the same prompts with the same seeds every so many steps, and the sheet of them all."""
+"""Looks during the training: the same prompts with the same seeds every so many steps, and the sheet of them
+all.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """FLUX.2 klein: constants, how it reads pictures and words, and one prediction.
 
-The facts are those of diffusers' ``Flux2KleinPipeline``, which a test holds this module against: hidden states
-of layers 9, 18 and 27 of Qwen3, its chat template without thinking; the mode of the autoencoder's distribution, 2x2
-latents a token, normalised by the figures of its batch norm; four position axes (picture, row, column, word).
+The facts are those of diffusers' ``Flux2KleinPipeline``, which a test holds this module against: hidden
+states of layers 9, 18 and 27 of Qwen3, its chat template without thinking; the mode of the autoencoder's
+distribution, 2x2 latents a token, normalised by the figures of its batch norm; four position axes (picture,
+row, column, word).
 """
 
 from __future__ import annotations
@@ -119,8 +120,9 @@ def text_ids(text: Tensor) -> Tensor:
 
 
 def sampling_shift(tokens: int, steps: int) -> float:
-    """The shift (mu) that FLUX.2's sampler takes: two measured lines, at 10 and at 200 steps, and between them
-    by the number of steps (Black Forest Labs' own figures, as diffusers' ``compute_empirical_mu`` has them).
+    """The shift (mu) that FLUX.2's sampler takes: two measured lines, at 10 and at 200 steps, and between
+    them by the number of steps (Black Forest Labs' own figures, as diffusers' ``compute_empirical_mu`` has
+    them).
     """
     many = 0.00016927 * tokens + 0.45666666
     if tokens > 4300:
