@@ -18,6 +18,7 @@ from albumkit.album.find import CONFIG_NAME
 from albumkit.atomic import write_whole
 from albumkit.errors import AlbumError, AlbumkitError, UsageError
 from albumkit.opening import guess_kind, recover_album
+from albumkit.paths import quoted
 from albumkit.propose import Proposal, propose_class_phrase, propose_kind, propose_trigger
 from albumkit.settings import DEFAULT_TRAINERS
 from albumkit.tomledit import toml_value
@@ -207,12 +208,6 @@ def save(path: Path, text: str) -> tuple[Path, Path | None]:
             shutil.copystat(file, backup)
     write_whole(file, text.encode("utf-8"))
     return file, backup
-
-
-def quoted(name: str) -> str:
-    """A path as a shell takes it in one piece."""
-    safe = all(c.isalnum() or c in "_-./:\\~+@,=" for c in name)
-    return name if safe and name else f'"{name}"'
 
 
 def _line(key: str, value: Any, comment: str, *, off: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where albumkit finds its own rules and keeps what may be thrown away."""
+"""Where albumkit finds its own rules and keeps what may be thrown away; how a command shows a path."""
 
 from __future__ import annotations
 
@@ -36,3 +36,9 @@ def cache_dir() -> Path:
 def log_dir() -> Path:
     """Folder of crash logs; ``ALBUMKIT_LOG_DIR`` moves it."""
     return _user_dir("ALBUMKIT_LOG_DIR", "XDG_STATE_HOME", ".local/state", "Logs")
+
+
+def quoted(name: str) -> str:
+    """A path as a shell takes it in one piece."""
+    safe = all(c.isalnum() or c in "_-./:\\~+@,=" for c in name)
+    return name if safe and name else f'"{name}"'

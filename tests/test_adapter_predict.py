@@ -200,23 +200,32 @@ def test_a_model_without_a_table_is_not_judged(file):
 @pytest.mark.parametrize(
     ("scheme", "groups", "runtime", "remedy"),
     [
-        ("fal", ("blocks",), "comfy", "albumkit convert {file} --to comfy"),
-        ("bare BFL", ("blocks",), "diffusers", "albumkit convert {file} --to comfy"),
-        ("comfy", ("blocks",), "fal", "albumkit convert {file} --to fal"),
-        ("comfy", ("blocks", "adaln"), "diffusers", "albumkit convert {file} --to diffusers"),
-        ("diffusers", EVERYTHING, "comfy", "albumkit convert {file} --to comfy"),
+        ("fal", ("blocks",), "comfy", "{file} {out}_comfy.safetensors --to comfy"),
+        ("bare BFL", ("blocks",), "diffusers", "{file} {out}_comfy.safetensors --to comfy"),
+        ("comfy", ("blocks",), "fal", "{file} {out}_fal.safetensors --to fal"),
+        ("comfy", ("blocks", "adaln"), "diffusers", "{file} {out}_diffusers.safetensors --to diffusers"),
+        ("diffusers", EVERYTHING, "comfy", "{file} {out}_comfy.safetensors --to comfy"),
         ("DoRA .magnitude (ait)", ("blocks",), "comfy", "train it again without DoRA"),
         ("comfy", ("blocks",), "comfy", ""),
     ],
 )
 def test_what_mends_it(scheme, groups, runtime, remedy, file):
     found = predict(of(file, scheme, groups), runtime, size=TINY)
-    assert found.remedy == remedy.format(file=file.as_posix())
+    out = file.with_suffix("").as_posix()
+    assert found.remedy.removeprefix("albumkit convert ") == remedy.format(file=file.as_posix(), out=out)
 
 
 def test_flux1_is_mended_by_diffusers_names(file):
     found = predict(of(file, "comfy", architecture="flux1"), "diffusers")
-    assert found.remedy == f"albumkit convert {file.as_posix()} --to diffusers"
+    out = file.with_name(f"{file.stem}_diffusers.safetensors")
+    assert found.remedy == f"albumkit convert {file.as_posix()} {out.as_posix()} --to diffusers"
+
+
+def test_a_name_with_blanks_is_one_word_of_the_command(tmp_path):
+    found = predict(of(tmp_path / "my cat.safetensors", "fal", ("blocks",)), "comfy", size=TINY)
+    folder = tmp_path.as_posix()
+    wanted = f'"{folder}/my cat.safetensors" "{folder}/my cat_comfy.safetensors" --to comfy'
+    assert found.remedy == f"albumkit convert {wanted}"
 
 
 def test_fal_takes_what_fal_writes_and_nothing_else_is_known(file):

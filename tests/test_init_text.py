@@ -12,7 +12,8 @@ import pytest
 
 from albumkit.config import KINDS, RUNTIMES, load_config
 from albumkit.errors import UsageError
-from albumkit.init import Choices, choose_format, compose, quoted, save, toml_value
+from albumkit.init import Choices, choose_format, compose, save, toml_value
+from albumkit.paths import quoted
 from albumkit.settings import resolve
 from albumkit.trainers import all_trainers, load_trainer
 

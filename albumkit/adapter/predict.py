@@ -20,6 +20,7 @@ from albumkit.adapter.naming import Architecture, Size, architecture, find_size
 from albumkit.adapter.recognise import fits_size
 from albumkit.adapter.schemes import read_stem
 from albumkit.errors import UnknownName, UsageError
+from albumkit.paths import quoted
 
 Runtime = Literal["comfy", "diffusers", "fal"]
 Result = Literal["full", "partial", "nothing", "error", "unknown"]
@@ -209,7 +210,9 @@ def _remedy(adapter: Adapter, runtime: Runtime, size: Size) -> str:
         return "train it again without DoRA"
     if adapter.kind != "lora" and runtime == "fal":
         return ""
-    return f"albumkit convert {adapter.path.as_posix()} --to {best_form(adapter, runtime)}"
+    path, form = adapter.path, best_form(adapter, runtime)
+    out = path.with_name(f"{path.stem}_{form}.safetensors")
+    return f"albumkit convert {quoted(path.as_posix())} {quoted(out.as_posix())} --to {form}"
 
 
 def best_form(adapter: Adapter, runtime: Runtime) -> str:

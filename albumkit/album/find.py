@@ -129,6 +129,15 @@ def _album_of(file: Path) -> Path:
     return file.parent
 
 
+def config_above(file: Path) -> Path | None:
+    """The nearest album.toml in the folders above a file that is no part of an album, such as a LoRA; None
+    without one.
+    """
+    inside = file.absolute().parent
+    folder = next((one for one in (inside, *inside.parents) if _has_config(one)), None)
+    return None if folder is None else _from_here(folder) / CONFIG_NAME
+
+
 def _from_here(folder: Path) -> Path:
     try:
         return Path(os.path.relpath(folder))

@@ -13,6 +13,7 @@ import click
 from albumkit.cli.options import trainer_option
 from albumkit.cli.screen import print_lines
 from albumkit.config import KINDS, RUNTIMES
+from albumkit.paths import quoted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -89,7 +90,7 @@ def command(
     if backup:
         click.echo(f"kept   {backup.as_posix()}, as it was")
     click.echo(f"wrote  {file.as_posix()}")
-    click.echo(f"next   albumkit lint {init.quoted(album.as_posix())}")
+    click.echo(f"next   albumkit lint {quoted(album.as_posix())}")
 
 
 def _is_terminal() -> bool:

@@ -26,6 +26,9 @@ COMMANDS = {
     "fix": "Mend what lint found: preview, apply, undo.",
     "pack": "Write the archive that the trainer receives.",
     "convert": "Write a LoRA with the key names that ComfyUI, fal, diffusers or kohya want.",
+    "verify": "Tell whether a LoRA loads: in ComfyUI, in diffusers, on fal.",
+    "train": "Train a LoRA on an album, with a base on this machine.",
+    "generate": "Make a picture with a base and a LoRA.",
     "doctor": "Show what this machine has, and which rules cannot run on it.",
 }
 

@@ -26,12 +26,21 @@ def print_lines(draw: Callable[[int], Sequence[Text]]) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     width = console.width if console.is_terminal or "COLUMNS" in console._environ else 80
-    encoding = (sys.stdout.encoding or "ascii").lower()
+    encoding = _encoding()
     for line in draw(width):
         shown = visible(line.plain)
         if not encoding.startswith("utf"):
             shown = shown.encode(encoding, "backslashreplace").decode(encoding)
         console.print(line if shown == line.plain else shown, markup=False)
+
+
+def speaks_ascii_only() -> bool:
+    """Whether drawings must do without block characters."""
+    return not _encoding().startswith("utf")
+
+
+def _encoding() -> str:
+    return (sys.stdout.encoding or "ascii").lower()
 
 
 def echo_json(document: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from albumkit import __version__
 from albumkit.config import Origin
 from albumkit.errors import nearest
-from albumkit.init import quoted
 from albumkit.opening import OpenAlbum
+from albumkit.paths import quoted
 from albumkit.settings import Settings, Value
 from albumkit.tomledit import toml_value
 from albumkit.trainers import all_knob_names

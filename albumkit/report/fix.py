@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from albumkit.fix import FIXES, Edit, Refusal, safety_of
-from albumkit.init import quoted
+from albumkit.paths import quoted
 from albumkit.report.text import many, wrapped
 
 if TYPE_CHECKING:

@@ -52,15 +52,16 @@ def _names(table: Architecture, size: Size, version: Version) -> Mapping[str, Pl
         names[f"lora_unet_{place.name.replace('.', '_')}"] = place
         names[f"diffusion_model.{place.name}"] = place
     facts = table.loaders["comfy"]
+    later = {name for name, since in facts["diffusers_names_since"].items() if version < Version(since)}
+    bare = version >= Version(facts["bare_names_since"])
     for place in table.places(size, "diffusers"):
-        since = facts["diffusers_names_since"].get(place.linear.name, "0")
-        if place.linear.name in facts["diffusers_names_absent"] or version < Version(since):
+        if place.linear.name in facts["diffusers_names_absent"] or place.linear.name in later:
             continue
         (name,) = place.diffusers_names
         flat = name.replace(".", "_")
         for spelt in (f"transformer.{name}", f"lycoris_{flat}", f"lora_transformer_{flat}"):
             names[spelt] = place
-        if version >= Version(facts["bare_names_since"]):
+        if bare:
             names[name] = place
     return names
 

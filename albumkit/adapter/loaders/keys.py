@@ -89,8 +89,9 @@ def inject(
     """
     start = "transformer."
     inside = {key.removeprefix(start): item for key, item in keys.items() if key.startswith(start)}
+    reaching = {id(module) for module in modules_of(inside)}
     for module in modules_of(keys):
-        if not any(item.module is module for item in inside.values()):
+        if id(module) not in reaching:
             outcome.drop(module, "diffusers loads only what begins with transformer. in the end")
     if not inside:
         return  # a warning: No LoRA keys associated to ...

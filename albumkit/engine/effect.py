@@ -1,0 +1,361 @@
+"""Whether an adapter changes what its base makes: loaded into diffusers' own pipeline, with it and without.
+
+Two runs from one seed see the same noise on their first step, so the difference of the two predictions there
+is the adapter's alone. The text encoder is loaded first and let go, then the transformer: together they would
+need twice the memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from albumkit.adapter import Adapter
+from albumkit.errors import AlbumkitError, MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+_NEEDED = ("torch", "diffusers", "transformers", "peft", "accelerate")
+#: What the adapter is called inside of the pipeline.
+_SLOT = "albumkit"
+#: diffusers' pipelines pad the text to this, unless the tokenizer of the base holds less.
+_TEXT_LENGTH = 512
+_FORM = (
+    "name a folder in diffusers' form, or a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B"
+)
+#: A card must have room for the weights and this share of them again.
+_ROOM = 1.15
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the base is asked. ``steps``: None for as many as the base needs. ``picture``: with pictures."""
+
+    seed: int = 0
+    side: int = 512
+    steps: int | None = None
+    picture: bool = False
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an adapter did to its base.
+
+    Attributes:
+        base: As it was named.
+        pipeline: Class of the pipeline.
+        device, dtype: Where and how it ran.
+        prompt, look: What it was asked.
+        received: Layers of the pipeline's transformer that hold the adapter's numbers.
+        expected: Layers that the file has numbers for.
+        change: Root mean square of the difference of the two predictions, as a share of the one without.
+        levels: Mean absolute difference of the two pictures, of 255; None without pictures.
+        pictures: Without and with it; none unless asked for.
+        error: What the pipeline raised when it should load the file; "".
+    """
+
+    base: str
+    pipeline: str
+    device: str
+    dtype: str
+    prompt: str
+    look: Look
+    received: int = 0
+    expected: int = 0
+    change: float = 0.0
+    levels: float | None = None
+    pictures: tuple[Image, ...] = ()
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Everything arrived, and it does something."""
+        return not self.error and 0 < self.received >= self.expected and self.change > 0
+
+
+def find_folder(base: str) -> Path:
+    """The folder of a base that lies on this machine; nothing is ever downloaded.
+
+    Args:
+        base: A folder of diffusers, or a name on the hub that is in its cache.
+
+    Raises:
+        MissingExtra: the extra ``train`` is not installed.
+        UsageError: it is neither a folder of a pipeline nor a name on the hub.
+        AlbumkitError: it is not on this machine; the remedy is the command that fetches it.
+    """
+    for package in _NEEDED:
+        if find_spec(package) is None:
+            raise MissingExtra(package, "train", "verify --effect")
+    path = Path(base)
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise UsageError(f"--effect {base}: there is no model_index.json in it.", _FORM)
+        return path
+    if path.is_file():
+        words = "one file is no pipeline: the text encoder and the autoencoder are needed, too."
+        raise UsageError(f"--effect {base}: {words}", _FORM)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", base):
+        raise UsageError(f"--effect {base}: there is no such folder.", _FORM)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(base, local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        raise AlbumkitError(f"{base} is not on this machine.", f"hf download {base}") from error
+    if not (folder / "model_index.json").is_file():
+        raise AlbumkitError(f"{base} is not whole on this machine.", f"hf download {base}")
+    return folder
+
+
+def measure_effects(
+    base: str, folder: Path, wanted: Sequence[tuple[Adapter, str]], look: Look
+) -> Iterator[Effect]:
+    """Load each adapter into the pipeline in turn, and compare.
+
+    Args:
+        base: What to call the base.
+        folder: Where it lies; see :func:`find_folder`.
+        wanted: Adapters, each with its prompt.
+        look: How the base is asked.
+
+    Raises:
+        AlbumkitError: diffusers cannot load or run the base.
+    """
+    with _quiet(), _explained(base):
+        bench = _Bench(base, folder, look)
+        bench.encode([prompt for _, prompt in wanted])
+        bench.open()
+        for adapter, prompt in wanted:
+            yield bench.measure(adapter, prompt)
+
+
+class _Bench:
+    """A base, first its text encoder, then its transformer, and what it makes without an adapter."""
+
+    def __init__(self, base: str, folder: Path, look: Look) -> None:
+        import torch
+
+        self.base, self.folder, self.look = base, folder, look
+        self.dtype = _dtype_of(folder / "transformer")
+        mps = torch.backends.mps.is_available()
+        self.device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+        self.texts: dict[str, dict[str, torch.Tensor]] = {}
+        self.without: dict[str, tuple[torch.Tensor, Image | None]] = {}
+        self.pipe: Any = None
+
+    def encode(self, prompts: Sequence[str]) -> None:
+        """Turn the prompts into what the transformer reads, then let the text encoder go."""
+        import torch
+
+        pipe = self._load("text_encoder", transformer=None, vae=None)
+        if not hasattr(pipe, "load_lora_weights"):
+            raise ValueError(f"a {type(pipe).__name__} takes no LoRA")
+        tokenizer = getattr(pipe, "tokenizer_2", None) or pipe.tokenizer  # FLUX.1: that of T5
+        length = min(_TEXT_LENGTH, tokenizer.model_max_length)
+        takes = inspect.signature(type(pipe).__call__).parameters
+        with torch.no_grad():
+            for prompt in dict.fromkeys(prompts):
+                self.texts[prompt] = self._encoded(pipe, prompt, length, takes)
+                if "negative_prompt_embeds" in takes and self.look.picture:
+                    negative = self._encoded(pipe, "", length, {})["prompt_embeds"]
+                    self.texts[prompt]["negative_prompt_embeds"] = negative
+        del pipe
+        gc.collect()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _encoded(
+        self, pipe: Any, prompt: str, length: int, takes: Mapping[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        found = pipe.encode_prompt(prompt=prompt, max_sequence_length=length)
+        texts = {"prompt_embeds": found[0]}
+        if "pooled_prompt_embeds" in takes:  # FLUX.1: T5 and CLIP
+            texts["pooled_prompt_embeds"] = found[1]
+        return {name: tensor.cpu() for name, tensor in texts.items()}
+
+    def open(self) -> None:
+        """Load the transformer and the autoencoder."""
+        nothing = {"text_encoder": None, "tokenizer": None}
+        if (self.folder / "text_encoder_2").is_dir():
+            nothing |= {"text_encoder_2": None, "tokenizer_2": None}
+        self.pipe = self._load("transformer", **nothing)
+
+    def measure(self, adapter: Adapter, prompt: str) -> Effect:
+        """With and without one adapter."""
+        if prompt not in self.without:
+            self.without[prompt] = self._run(prompt)
+        expected = sum(len(m.place.diffusers_names) for m in adapter.modules if m.place is not None)
+        received, error, change, levels = 0, "", 0.0, None
+        pictures: tuple[Image, ...] = ()
+        try:
+            self.pipe.load_lora_weights(str(adapter.path), adapter_name=_SLOT)
+        except Exception as raised:  # whatever a file makes diffusers or PEFT raise is the answer
+            error = f"{type(raised).__name__}: {_beginning(raised)}"
+        try:
+            received = count_received(self.pipe.transformer)
+            if received:
+                before, picture = self.without[prompt]
+                after, changed = self._run(prompt)
+                change = float((after - before).pow(2).mean().sqrt() / before.pow(2).mean().sqrt())
+                if picture is not None and changed is not None:
+                    pictures, levels = (picture, changed), mean_difference(picture, changed)
+        finally:
+            self.pipe.unload_lora_weights()
+        return Effect(
+            self.base,
+            type(self.pipe).__name__,
+            self.device,
+            str(self.dtype).removeprefix("torch."),
+            prompt,
+            self.look,
+            received,
+            expected,
+            change,
+            levels,
+            pictures,
+            error,
+        )
+
+    def _load(self, largest: str, **without: None) -> Any:
+        """The pipeline without some of its parts, where there is room for the largest one."""
+        import torch
+        from diffusers import DiffusionPipeline
+
+        pipe = DiffusionPipeline.from_pretrained(
+            self.folder, torch_dtype=self.dtype, local_files_only=True, **without
+        )
+        pipe.set_progress_bar_config(disable=True)
+        size = sum(file.stat().st_size for file in (self.folder / largest).glob("*.safetensors"))
+        if self.device == "cuda" and size * _ROOM > torch.cuda.mem_get_info()[0]:
+            pipe.enable_sequential_cpu_offload()
+            return pipe
+        return pipe.to(self.device)
+
+    def _run(self, prompt: str) -> tuple[torch.Tensor, Image | None]:
+        """The transformer's first prediction, and the picture if it is wanted."""
+        import torch
+
+        first: list[torch.Tensor] = []
+
+        def keep(_module: Any, _inputs: Any, output: Any) -> None:
+            if not first:
+                first.append(output[0].detach().float().cpu())
+
+        hook = self.pipe.transformer.register_forward_hook(keep)
+        try:
+            made = self.pipe(
+                **{name: tensor.to(self.device) for name, tensor in self.texts[prompt].items()},
+                **self._guidance(),
+                height=self.look.side,
+                width=self.look.side,
+                num_inference_steps=self._steps() if self.look.picture else 1,
+                generator=torch.Generator("cpu").manual_seed(self.look.seed),
+                output_type="pil" if self.look.picture else "latent",
+            )
+        finally:
+            hook.remove()
+        return first[0], made.images[0] if self.look.picture else None
+
+    def _guidance(self) -> dict[str, float]:
+        """No second run for guidance where only the first prediction counts."""
+        guided = "negative_prompt_embeds" in inspect.signature(type(self.pipe).__call__).parameters
+        return {"guidance_scale": 1.0} if guided and not self.look.picture else {}
+
+    def _steps(self) -> int:
+        return self.look.steps or (4 if self.pipe.config.get("is_distilled") else 20)
+
+
+def count_received(transformer: torch.nn.Module) -> int:
+    """Layers that hold numbers of the adapter; one that was made for it and got none does not count."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    count = 0
+    for layer in transformer.modules():
+        if isinstance(layer, BaseTunerLayer):
+            own = [p for name, p in layer.named_parameters() if _SLOT in name.split(".")]
+            count += bool(own) and not any(parameter.is_meta for parameter in own)
+    return count
+
+
+def mean_difference(one: Image, other: Image) -> float:
+    """Mean absolute difference of two pictures, of 255 levels."""
+    from PIL import ImageChops, ImageStat
+
+    means = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean
+    return sum(means) / len(means)
+
+
+def side_by_side(effect: Effect, name: str) -> Image:
+    """Both pictures in one, each with a line above that says what it is."""
+    from PIL import Image, ImageDraw
+
+    one, other = effect.pictures
+    strip, gap = 24, 8
+    sheet = Image.new("RGB", (one.width + gap + other.width, strip + one.height), "white")
+    draw = ImageDraw.Draw(sheet)
+    for left, picture, words in ((0, one, "without"), (one.width + gap, other, f"with {name}")):
+        sheet.paste(picture, (left, strip))
+        draw.text((left + 4, 6), words.encode("ascii", "replace").decode(), fill="black")
+    return sheet
+
+
+def _dtype_of(folder: Path) -> torch.dtype:
+    """What the weights are stored in."""
+    import torch
+
+    from albumkit.adapter import read_header
+
+    stored = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+    for file in sorted(folder.glob("*.safetensors")):
+        return stored.get(read_header(file).tensors[0].dtype, torch.bfloat16)
+    raise ValueError(f"there are no .safetensors in {folder.as_posix()}")
+
+
+def _beginning(error: BaseException) -> str:
+    """PyTorch lists every layer that does not fit, a line each: the first one will do."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300].rstrip(".")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Neither library's warnings and bars: what they would tell is what is measured here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import diffusers
+        import transformers
+
+        for library in (diffusers, transformers):
+            library.utils.logging.set_verbosity(logging.CRITICAL)
+            library.utils.logging.disable_progress_bar()
+        yield
+
+
+@contextmanager
+def _explained(base: str) -> Iterator[None]:
+    """What the libraries raise about a base, as an error that names it."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise AlbumkitError(
+            f"{base}: the memory of the graphics card is not enough.",
+            "close what else uses it, or take a smaller --size",
+        ) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        words = f"{type(error).__name__}: {_beginning(error)}"
+        raise AlbumkitError(f"diffusers cannot run {base}: {words}") from error

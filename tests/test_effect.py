@@ -1,0 +1,204 @@
+"""verify --effect: a tiny klein of the real classes is really run, with a LoRA and without."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from adapters import TINY, Spelling, Tensors, places_of, tensors, write
+from click.testing import CliRunner
+from PIL import Image
+from sample_loras import COMFY, FAL, KOHYA
+from tiny_klein import make_klein
+
+from albumkit.adapter import open_adapter
+from albumkit.cli.main import main
+from albumkit.engine.effect import Effect, Look, find_folder, mean_difference, measure_effects
+from albumkit.errors import AlbumkitError, MissingExtra, UsageError
+
+PROMPT = "a photo of TOK cat"
+#: Of the blocks: q, k and v of a double block count for themselves in diffusers.
+LAYERS = 30
+
+
+@pytest.fixture(scope="session")
+def klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_klein(tmp_path_factory.mktemp("base") / "klein")
+
+
+def tiny_lora(path: Path, spelling: Spelling = COMFY, zero: bool = False) -> Path:
+    made = tensors(places_of(TINY, spelling.layout, ("blocks",)), TINY, spelling, dtype="F32", seed=1)
+    if zero:
+        made = {k: (d, s, None if "lora_B" in k else raw) for k, (d, s, raw) in made.items()}
+    return write(path, made)
+
+
+def effects(klein: Path, *files: Path, look: Look | None = None) -> list[Effect]:
+    wanted = [(open_adapter(file), PROMPT) for file in files]
+    return list(measure_effects("klein", klein, wanted, look or Look(side=64)))
+
+
+def test_every_layer_receives_it_and_the_prediction_changes(klein, tmp_path):
+    files = [
+        tiny_lora(tmp_path / "comfy.safetensors", COMFY),
+        tiny_lora(tmp_path / "fal.safetensors", FAL),
+        tiny_lora(tmp_path / "zero.safetensors", COMFY, zero=True),
+        tiny_lora(tmp_path / "bare.safetensors", Spelling("", "diffusers")),
+        tiny_lora(tmp_path / "once.safetensors", replace(KOHYA, alpha=1.0)),
+        tiny_lora(tmp_path / "twice.safetensors", replace(KOHYA, alpha=2.0)),
+    ]
+    comfy, fal, zero, bare, once, twice = effects(klein, *files)
+    assert (comfy.received, comfy.expected, comfy.pipeline) == (LAYERS, LAYERS, "Flux2KleinPipeline")
+    assert comfy.ok
+    assert 0 < comfy.change < 1
+    # The same numbers under other names do the same, to the bit: nothing of one file stays for the next.
+    assert fal.change == comfy.change
+    assert (zero.received, zero.change, zero.ok) == (LAYERS, 0.0, False)
+    assert (bare.received, bare.error, bare.ok) == (0, "", False)
+    # Small changes add up: twice the scale is twice the difference.
+    assert twice.change == pytest.approx(2 * once.change, rel=0.1)
+
+
+def test_pictures_side_by_side(klein, tmp_path):
+    file = tiny_lora(tmp_path / "a.safetensors")
+    (effect,) = effects(klein, file, look=Look(side=64, steps=2, picture=True))
+    before, after = effect.pictures
+    assert before.size == after.size == (64, 64)
+    assert effect.levels == mean_difference(before, after) > 0
+
+
+def test_a_file_that_does_not_fit_is_told_with_what_was_raised(klein, tmp_path):
+    wide = {k: (d, (s[0], 512) if "lora_A" in k else s, None) for k, (d, s, _) in _one_module().items()}
+    file = write(tmp_path / "wide.safetensors", wide)
+    wrong, right = effects(klein, file, tiny_lora(tmp_path / "a.safetensors"))
+    assert not wrong.ok
+    assert wrong.error.startswith("RuntimeError: ")
+    assert "size mismatch" in wrong.error
+    assert right.ok  # what failed before is gone
+
+
+def _one_module() -> Tensors:
+    (place,) = [p for p in places_of(TINY, "bfl", ("blocks",)) if p.name == "single_blocks.0.linear2"]
+    return tensors([place], TINY, COMFY, dtype="F32")
+
+
+# The base
+
+
+def test_a_missing_package_names_the_line_that_installs_it(monkeypatch):
+    def find(name: str) -> object:
+        return None if name == "peft" else importlib.util.find_spec(name)
+
+    monkeypatch.setattr("albumkit.engine.effect.find_spec", find)
+    with pytest.raises(MissingExtra) as caught:
+        find_folder("klein")
+    assert caught.value.message == "verify --effect needs the package peft."
+    assert caught.value.remedy == 'pip install "albumkit[train]"'
+
+
+def test_a_name_that_is_not_in_the_cache_names_the_command_that_fetches_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(AlbumkitError) as caught:
+        find_folder("black-forest-labs/FLUX.2-klein-base-4B")
+    assert caught.value.message == "black-forest-labs/FLUX.2-klein-base-4B is not on this machine."
+    assert caught.value.remedy == "hf download black-forest-labs/FLUX.2-klein-base-4B"
+
+
+def test_a_name_in_the_cache_is_found_there(tmp_path, monkeypatch, klein):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--me--klein"
+    (repository / "snapshots").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    (repository / "snapshots" / "abc").mkdir()
+    with pytest.raises(AlbumkitError, match="me/klein is not whole on this machine"):
+        find_folder("me/klein")
+    (repository / "snapshots" / "abc" / "model_index.json").write_text("{}")
+    assert find_folder("me/klein") == repository / "snapshots" / "abc"
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("nowhere", "--effect nowhere: there is no such folder."),
+        ("empty", "--effect empty: there is no model_index.json in it."),
+        ("a.safetensors", "--effect a.safetensors: one file is no pipeline"),
+    ],
+)
+def test_what_is_no_base_is_refused(base, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("a.safetensors").write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        find_folder(base)
+    assert caught.value.message.startswith(words)
+    assert "name on the hub such as black-forest-labs/FLUX.2-klein-base-4B" in caught.value.remedy
+
+
+def test_a_base_that_diffusers_cannot_load_is_told(tmp_path):
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "model_index.json").write_text('{"_class_name": "Flux2KleinPipeline"}')
+    file = tiny_lora(tmp_path / "a.safetensors")
+    with pytest.raises(AlbumkitError, match="cannot run klein: ValueError: there are no"):
+        effects(tmp_path, file)
+
+
+# The command
+
+
+def verify(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["verify", *words], standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    return done.return_value, done.stdout
+
+
+def test_the_command_tells_and_writes_the_picture(klein, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_lora(Path("cat.safetensors"))
+    options = ("--effect", str(klein), "--picture", "--size", "64", "--steps", "1", "--prompt", PROMPT)
+    code, said = verify("cat.safetensors", *options)
+    assert code == 0
+    first = " ".join(said.partition("\n\n")[0].split())
+    assert first.startswith("cat.safetensors loads fully in ComfyUI and diffusers, and changes what ")
+    assert "30 of 30 layers received it" in said
+    assert 'asked for "a photo of TOK cat", seed 0' in said
+    assert "wrote  cat.effect.png" in said
+    with Image.open("cat.effect.png") as sheet:
+        assert sheet.size == (64 + 8 + 64, 24 + 64)
+        # The difference told is that of the two halves.
+        halves = [sheet.crop((left, 24, left + 64, 88)) for left in (0, 72)]
+        assert f"the picture by {mean_difference(*halves):.1f} of 255 levels" in " ".join(said.split())
+
+
+def test_without_effect_the_command_fails(klein, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_lora(Path("cat.safetensors"), Spelling("", "diffusers"))
+    code, said = verify("cat.safetensors", "--effect", str(klein), "--size", "64", "--format", "json")
+    assert code == 1
+    (file,) = json.loads(said)["files"]
+    assert file["effect"]["received"] == 0
+    assert not file["effect"]["ok"]
+    assert f"was taken by {klein} without an error, and no layer received it." in file["answer"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "--picture"], "--prompt, --steps, --picture and --out go with --effect."),
+        (
+            ["a", "b", "--effect", "x", "--out", "a.png"],
+            "--out takes one FILE; --picture puts a picture beside each.",
+        ),
+        (["a", "--effect", "x", "--out", "a.jpg"], "--out a.jpg: the picture is a PNG."),
+        (["a", "--effect", "x", "--out", "no/a.png"], "--out no/a.png: there is no folder no."),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_run(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        verify(*words)
+    assert caught.value.message == message
