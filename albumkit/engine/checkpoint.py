@@ -122,7 +122,8 @@ def _state(loop: Loop) -> bytes:
     for name, parameter in loop.parameters.items():
         for key in _MOMENTS if parameter in loop.optimizer.state else ():
             tensors[f"{key}.{name}"] = loop.optimizer.state[parameter][key].cpu().contiguous()
-    return to_bytes(tensors)
+    data: bytes = to_bytes(tensors)
+    return data
 
 
 def write_adapter(

@@ -206,11 +206,12 @@ class Encoder:
 
         def make(text: str) -> Tensor:
             with torch.inference_mode():
-                return family.encode_text(*encoder(), text, length)[0]
+                encoded: Tensor = family.encode_text(*encoder(), text, length)[0]
+                return encoded
 
         rows = ("text", identity, length, self.machine.dtype_name)
         return {
-            text: self.cache.get((*rows, _sha256(text.encode())), lambda text=text: make(text))
+            text: self.cache.get((*rows, _sha256(text.encode())), functools.partial(make, text))
             for text in dict.fromkeys(texts)
         }
 

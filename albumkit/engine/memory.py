@@ -169,7 +169,7 @@ def _disk(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machine, 
     text = base.text_length * config["joint_attention_dim"] * machine.dtype.itemsize
     token = base.pixels_per_token
     pictures = sum(one.bucket.width * one.bucket.height // token**2 for one in placed)
-    return (
+    return int(
         kept * trainable * (machine.dtype.itemsize + 12)
         + text * len(placed)
         + pictures * config["in_channels"] * 4

@@ -51,7 +51,6 @@ class OpenPack:
             AlbumkitError: it is no pack of this layout, or an example has no caption.
         """
         self.path = path
-        self._zip = None if path.is_dir() else _open_zip(path)
         self._roles = _roles(archive)
         members = [member for name in self._names() if (member := self._member(name))]
         self.album_hash, hashes = hash_album(members)
@@ -64,13 +63,15 @@ class OpenPack:
 
     def read(self, member: Member) -> bytes:
         """The bytes of one file."""
-        if self._zip is not None:
-            return self._zip.read(member.name)
-        return (self.path / member.name).read_bytes()
+        if self.path.is_dir():
+            return (self.path / member.name).read_bytes()
+        with _open_zip(self.path) as archive:  # not kept open: Windows could not remove the file
+            return archive.read(member.name)
 
     def _names(self) -> list[str]:
-        if self._zip is not None:
-            return sorted(name for name in self._zip.namelist() if not name.endswith("/"))
+        if not self.path.is_dir():
+            with _open_zip(self.path) as archive:
+                return sorted(name for name in archive.namelist() if not name.endswith("/"))
         files = (file for file in self.path.rglob("*") if file.is_file())
         return sorted(file.relative_to(self.path).as_posix() for file in files)
 

@@ -13,6 +13,7 @@ from albumkit.atomic import whole_file
 from albumkit.engine.sample import Recipe, sample_latents, to_picture
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
     from albumkit.engine.knobs import Prompt
@@ -78,15 +79,20 @@ def draw_sheet(run: Path, prompts: tuple[Prompt, ...]) -> Path:
             file = row / f"{column + 1}.png"
             if file.is_file():
                 with Image.open(file) as picture:
-                    picture.thumbnail((_THUMB, _THUMB))
-                    if max(picture.size) < _THUMB:
-                        scale = _THUMB // max(picture.size)
-                        picture = picture.resize((picture.width * scale, picture.height * scale), 0)
-                    sheet.paste(picture, (_MARGIN * 2 + column * cell, top))
+                    sheet.paste(_thumb(picture), (_MARGIN * 2 + column * cell, top))
     path = run / "sheet.png"
     with whole_file(path) as stream:
         sheet.save(stream, "PNG")
     return path
+
+
+def _thumb(picture: Image) -> Image:
+    """At most a cell large; a picture that is smaller grows by whole pixels."""
+    times = _THUMB // max(picture.size)
+    if times > 1:
+        return picture.resize((picture.width * times, picture.height * times), 0)
+    picture.thumbnail((_THUMB, _THUMB))
+    return picture
 
 
 def _wrapped(text: str) -> str:
