@@ -47,10 +47,12 @@ def command(
 
     Warns when the LoRA's trigger is not in the prompt: without it you get the plain model.
     """
+    from albumkit.engine.machine import share_processor
     from albumkit.training import generate
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out.as_posix()}: the picture is written as .png.")
+    share_processor()
     missing = generate(prompt, base=base, adapter=adapter, scale=scale, seed=seed, size=size, out=out)
     click.echo(out.as_posix())
     if missing:

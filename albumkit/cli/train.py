@@ -56,8 +56,10 @@ def command(
         raise UsageError(
             "--resume goes on with the settings of the run.", f"albumkit train --resume {resume}"
         )
+    from albumkit.engine.machine import share_processor
     from albumkit.training import prepare_training, resume_training
 
+    share_processor()
     with _refusals_shown(style), progress_bar(style == "text") as progress:
         if resume is not None:
             prepared = resume_training(

@@ -121,6 +121,7 @@ class Session:
             AlbumkitError: memory is short, or the file does not hold what was saved.
         """
         loop = self._ready()
+        self.machine.forget_peak()
         with self._timed("trying"), self._memory():
             loop.try_largest()
             seconds = loop.try_largest()
