@@ -141,13 +141,11 @@ def _proofs(trained: Trained) -> list[tuple[str, str]]:
     loads = [TITLES[one.runtime] for one in asked if one.ok]
     proofs = [(f"loads in {', '.join(loads)}, by its names and shapes", "green")] if loads else []
     proofs += [(f"{TITLES[one.runtime]}: {one.result}", "yellow") for one in asked if not one.ok]
+    change = f"{effect.change * 100:.2g} %"
     if effect.ok:
-        words = f"loaded into the base: {effect.received} layers, its predictions change by {effect.change * 100:.2g} %"
+        words = f"loaded into the base: {effect.received} layers, its predictions change by {change}"
         return [*proofs, (words, "green")]
-    why = (
-        effect.error
-        or f"{effect.received} of {effect.expected} layers arrived, and change {effect.change * 100:.2g} %"
-    )
+    why = effect.error or f"{effect.received} of {effect.expected} layers arrived, and change {change}"
     return [*proofs, (f"loaded into the base it does not work: {why}", "red")]
 
 
