@@ -167,13 +167,19 @@ def _tools() -> list[Check]:
     return checks
 
 
-def _graphics() -> list[Check]:
-    """NVIDIA cards by their driver, and whether the installed torch can use them."""
+def nvidia_cards() -> list[str]:
+    """``name, memory in MiB, driver`` of every NVIDIA card whose driver answers."""
     said = _run(
         ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     )
+    return (said or "").splitlines()
+
+
+def _graphics() -> list[Check]:
+    """NVIDIA cards by their driver, and whether the installed torch can use them."""
+    cards = nvidia_cards()
     checks = []
-    for line in (said or "").splitlines():
+    for line in cards:
         name, memory, driver = (*[part.strip() for part in line.split(",")], "", "")[:3]
         gib = f"{int(memory) / 1024:.0f} GiB, " if memory.isdigit() else ""
         checks.append(Check("graphics", name, "there", f"{gib}driver {driver}"))
@@ -186,7 +192,7 @@ def _graphics() -> list[Check]:
                 "graphics", "GPU", "missing", "no NVIDIA driver answers: only hosted trainers will be quick"
             )
         )
-    torch = _torch(bool(said))
+    torch = _torch(bool(cards))
     return [*checks, torch] if torch else checks
 
 

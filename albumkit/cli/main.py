@@ -25,6 +25,8 @@ COMMANDS = {
     "config": "Show every setting of an album and where it comes from.",
     "fix": "Mend what lint found: preview, apply, undo.",
     "pack": "Write the archive that the trainer receives.",
+    "train": "Train a LoRA on an album, with a base on this machine.",
+    "generate": "Make a picture with a base and a LoRA.",
     "verify": "Tell whether a LoRA loads: in ComfyUI, in diffusers, on fal.",
     "convert": "Write a LoRA with the key names that ComfyUI, fal, diffusers or kohya want.",
     "doctor": "Show what this machine has, and which rules cannot run on it.",

@@ -17,7 +17,7 @@ from albumkit.errors import PackRefused
 from albumkit.pack.archive import ArchiveWriter, verify
 from albumkit.pack.checks import check_album, check_output, parse_background
 from albumkit.pack.model import Change, Pack, PackedFile, Progress, Unpackable, count_changes, refuse_files
-from albumkit.pack.papers import Bill, album_hash, bill_of, manifest, request, to_bytes
+from albumkit.pack.papers import Bill, bill_of, hash_album, manifest, request, to_bytes
 from albumkit.pack.pixels import make_mask, make_picture
 from albumkit.pack.plan import Item, Plan, make_plan
 from albumkit.pack.publish import Publication, beside
@@ -196,7 +196,7 @@ def _result(
         files=files,
         size=archive[0],
         sha256=archive[1],
-        album_hash=album_hash(files)[0],
+        album_hash=hash_album(files)[0],
         examples=len(album.examples),
         pictures=pictures,
         clips=len(media) - pictures,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import features
 
@@ -63,7 +63,20 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def album_hash(files: Sequence[PackedFile]) -> tuple[str, dict[str, str]]:
+class Hashed(Protocol):
+    """What counts of a member of an archive."""
+
+    @property
+    def root(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+
+def hash_album(files: Sequence[Hashed]) -> tuple[str, dict[str, str]]:
     """Identity by content: of the album, and of each example by ROOT.
 
     An example's hash covers its pictures, caption and mask with the part that each plays; the album's covers
@@ -95,7 +108,7 @@ def manifest(
     forced: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """``albumkit-pack/1``: no time, no absolute path of ours, so that equal packs have equal manifests."""
-    whole, examples = album_hash(files)
+    whole, examples = hash_album(files)
     repeats = {root: e.repeats for e, root in zip(album.examples, plan.roots, strict=True)}
     versions = {name: found for name in _LIBRARIES if (found := features.version(name))}
     return {

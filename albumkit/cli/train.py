@@ -1,0 +1,138 @@
+"""``albumkit train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from albumkit.cli.options import format_option, set_option, trainer_option
+from albumkit.cli.screen import echo_json, print_lines, progress_bar
+from albumkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from albumkit.training import Prepared
+
+
+@click.command()
+@click.argument("album", required=False, type=click.Path(path_type=Path))
+@click.option("--base", metavar="BASE", help="The model that learns: a folder, a name on the hub, or pocket.")
+@trainer_option
+@set_option
+@click.option("--plan", is_flag=True, help="Tell what would be done, and do nothing.")
+@click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with a run.")
+@click.option("--steps", type=click.IntRange(min=1), help="With --resume: how many steps in all.")
+@click.option("--accept-album-changes", is_flag=True, help="With --resume: take the album as it is now.")
+@click.option("--out", metavar="RUN", type=click.Path(path_type=Path), help="The run's folder.")
+@click.option("--strict", is_flag=True, help="Refuse on warnings too.")
+@format_option("text", "json")
+def command(
+    album: Path | None,
+    base: str | None,
+    trainer: str | None,
+    overrides: dict[str, Any],
+    plan: bool,
+    resume: Path | None,
+    steps: int | None,
+    accept_album_changes: bool,
+    out: Path | None,
+    strict: bool,
+    style: str,
+) -> int:
+    """Train a LoRA on an album, with a base on this machine.
+
+    The album is linted and packed first; it is not touched. RUN, runs/NAME-1 by default, receives everything:
+    pack, metrics, pictures of every hundred steps, checkpoints, and the finished file.
+
+    Ctrl-C finishes the step and saves; --resume goes on exactly where it stopped.
+    """
+    if (album is None) == (resume is None):
+        raise UsageError("Name an album to train on, or a run with --resume.", "albumkit train ALBUM")
+    if resume is None and (steps is not None or accept_album_changes):
+        name = "--steps" if steps is not None else "--accept-album-changes"
+        raise UsageError(f"{name} belongs to --resume.", "albumkit train ALBUM --set steps=800")
+    if resume is not None and (base or trainer or overrides or out or plan or strict):
+        raise UsageError(
+            "--resume goes on with the settings of the run.", f"albumkit train --resume {resume}"
+        )
+    from albumkit.engine.machine import share_processor
+    from albumkit.training import prepare_training, resume_training
+
+    share_processor()
+    with _refusals_shown(style), progress_bar(style == "text") as progress:
+        if resume is not None:
+            prepared = resume_training(
+                resume, steps=steps, accept_changes=accept_album_changes, progress=progress
+            )
+        else:
+            assert album is not None
+            prepared = prepare_training(
+                album,
+                base=base,
+                trainer=trainer,
+                overrides=overrides,
+                out=out,
+                strict=strict,
+                dry=plan,
+                progress=progress,
+            )
+    return _tell_plan(prepared, style) if plan else _train(prepared, style)
+
+
+def _tell_plan(prepared: Prepared, style: str) -> int:
+    from albumkit.report.train import plan_document, plan_lines
+
+    if style == "json":
+        echo_json(plan_document(prepared))
+    else:
+        print_lines(lambda width: plan_lines(prepared, width))
+    return 0 if prepared.forecast.fits else 1
+
+
+def _train(prepared: Prepared, style: str) -> int:
+    from albumkit.cli.live import told
+    from albumkit.engine.session import Interrupted
+    from albumkit.report.train import end_lines, plan_lines, train_document
+    from albumkit.training import train
+
+    if style == "text":
+        print_lines(lambda width: plan_lines(prepared, width))
+    try:
+        with told(style, prepared) as tell:
+            trained = train(prepared, tell)
+    except Interrupted as stopped:
+        run = prepared.run.as_posix()
+        click.echo(f"stopped after step {stopped.saved.step}, saved", err=True)
+        click.echo(f"  do   albumkit train --resume {run}", err=True)
+        return 130
+    if style == "json":
+        click.echo(_line(train_document(trained)))
+    else:
+        print_lines(lambda width: end_lines(trained, width))
+    return 0 if trained.effect.ok and not trained.verified.exit_code else 1
+
+
+def _line(document: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(document)
+
+
+def _refusals_shown(style: str) -> Any:
+    import contextlib
+
+    from albumkit.report.text import lint_lines
+    from albumkit.workflows import LintReport, Refused
+
+    @contextlib.contextmanager
+    def shown() -> Any:
+        try:
+            yield
+        except Refused as refused:
+            if style == "text":
+                report = LintReport([refused.result])
+                print_lines(lambda width: lint_lines(report, width=width))
+            raise
+
+    return shown()

@@ -1,0 +1,79 @@
+"""A picture from a base with an adapter, for ``albumkit generate``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from albumkit.adapter import open_adapter
+from albumkit.engine.data import Cache, Encoder
+from albumkit.engine.machine import quiet
+from albumkit.engine.sample import Recipe, sample_latents, to_picture
+from albumkit.engine.stage import Stage
+from albumkit.errors import AdapterError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from PIL.Image import Image
+
+    from albumkit.engine.base import Base
+    from albumkit.engine.machine import Machine
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One picture: what, and from which noise."""
+
+    prompt: str
+    seed: int
+
+
+def make_pictures(
+    base: Base,
+    machine: Machine,
+    wishes: Sequence[Wish],
+    recipe: Recipe,
+    adapter: Path | None = None,
+    scale: float = 1.0,
+) -> list[Image]:
+    """Make them all with one loading of each part.
+
+    Raises:
+        AdapterError: the adapter does not fit the base.
+    """
+    stage = Stage(base, machine)
+    texts = Encoder(base, machine, Cache(None)).texts(["", *(one.prompt for one in wishes)], stage.text)
+    stage.drop_text()
+    transformer = stage.transformer()
+    if adapter is not None:
+        load_adapter(base, transformer, adapter, scale)
+    latents = [
+        sample_latents(transformer, base, machine, texts[one.prompt], texts[""], recipe, one.seed)
+        for one in wishes
+    ]
+    vae = stage.vae()
+    return [to_picture(base, vae, one) for one in latents]
+
+
+def load_adapter(base: Base, transformer: Any, path: Path, scale: float) -> None:
+    """Attach any adapter file by diffusers' own loader.
+
+    Raises:
+        AdapterError: it is no adapter, or one for another model.
+    """
+    open_adapter(path)  # a broken file is told precisely
+    pipeline = getattr(importlib.import_module("diffusers"), base.index["_class_name"])
+    try:
+        with quiet():
+            tensors, configuration = pipeline.lora_state_dict(str(path), return_lora_metadata=True)
+            pipeline.load_lora_into_transformer(
+                tensors, transformer=transformer, adapter_name="given", metadata=configuration
+            )
+            transformer.set_adapters(["given"], [scale])
+    except Exception as error:  # whatever a file makes diffusers or peft raise is the answer
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise AdapterError(path, f"it does not fit {base.asked}: {first}") from error

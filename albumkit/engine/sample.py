@@ -1,0 +1,92 @@
+"""Pictures from the base and its adapter: Euler steps along the predicted velocity, from noise to picture.
+
+The noise levels are those of the base's own scheduler, shifted as its pipeline does; a seed gives the noise
+that diffusers' pipeline draws for it, so that both make the same picture.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from albumkit.engine.base import Base
+    from albumkit.engine.machine import Machine
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``guidance`` 1 asks once a step; more asks also for the empty prompt and leans away from it."""
+
+    width: int
+    height: int
+    steps: int
+    guidance: float
+
+    @classmethod
+    def usual(cls, base: Base, width: int, height: int) -> Recipe:
+        """4 steps without guidance for a distilled base; else guidance 4, and as many steps as a look
+        needs.
+        """
+        return cls(width, height, 4, 1.0) if base.distilled else cls(width, height, 20, 4.0)
+
+
+def sample_latents(
+    transformer: Any,
+    base: Base,
+    machine: Machine,
+    text: Tensor,
+    empty: Tensor,
+    recipe: Recipe,
+    seed: int,
+    references: Sequence[Tensor] = (),
+) -> Tensor:
+    """One picture's latents, (1, channels, height, width).
+
+    Args:
+        text, empty: Of the prompt and of the empty one, (tokens, width).
+    """
+    import torch
+
+    token, device = base.pixels_per_token, machine.device
+    shape = (1, base.config("transformer")["in_channels"], recipe.height // token, recipe.width // token)
+    latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
+    guided = recipe.guidance > 1
+    words = torch.stack([text, empty] if guided else [text]).to(device)
+    sides = [one.expand(len(words), -1, -1, -1).to(device) for one in references]
+    levels = noise_levels(base, shape[-2] * shape[-1], recipe.steps).to(device)
+    transformer.eval()
+    with torch.inference_mode(), machine.autocast():
+        for level, following in itertools.pairwise(levels):
+            noisy, sigma = latents.expand(len(words), -1, -1, -1), level.expand(len(words))
+            velocity = base.family.predict(transformer, noisy, sigma, words, sides).float()
+            way = velocity[1:] + recipe.guidance * (velocity[:1] - velocity[1:]) if guided else velocity
+            latents = latents + (following - level) * way
+    return latents
+
+
+def noise_levels(base: Base, tokens: int, steps: int) -> Tensor:
+    """From 1 to 0 in ``steps`` steps."""
+    import torch
+
+    scheduler = base.load("scheduler")
+    even = torch.linspace(1.0, 1 / steps, steps).tolist()
+    scheduler.set_timesteps(steps, sigmas=even, mu=base.family.sampling_shift(tokens, steps))
+    levels: Tensor = scheduler.sigmas
+    return levels
+
+
+def to_picture(base: Base, vae: Any, latents: Tensor) -> Image:
+    """Decode one picture."""
+    import torch
+    from PIL import Image
+
+    with torch.inference_mode():
+        pixels = base.family.decode_image(vae, latents)[0].cpu()
+    values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+    return Image.frombytes("RGB", (values.shape[1], values.shape[0]), values.numpy().tobytes())

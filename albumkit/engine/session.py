@@ -1,0 +1,265 @@
+"""One run from a pack to an adapter: encode, attach, try, then step after step with looks and checkpoints.
+
+Everything that happens is told through one function as an :class:`Event`, and kept in the run folder:
+``cache/``, ``metrics.jsonl`` (steps), ``log.jsonl`` (everything else), ``samples/``, ``sheet.png``,
+``checkpoints/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from albumkit.atomic import write_whole
+from albumkit.engine import checkpoint, lora, validate
+from albumkit.engine.data import Cache, Encoder, Material, Placed
+from albumkit.engine.loop import Loop
+from albumkit.engine.memory import Forecast, explain_shortage
+from albumkit.engine.sample import Recipe
+from albumkit.engine.stage import Stage
+from albumkit.errors import AlbumkitError
+
+if TYPE_CHECKING:
+    from albumkit.engine.base import Base
+    from albumkit.engine.checkpoint import Checkpoint, Label
+    from albumkit.engine.knobs import Knobs
+    from albumkit.engine.machine import Machine
+    from albumkit.engine.pack import OpenPack
+
+METRICS = "metrics.jsonl"
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Event:
+    """``what``: encoding, tried, step, sample, checkpoint; ``values`` are plain JSON."""
+
+    what: str
+    values: dict[str, Any]
+
+
+Tell = Callable[[Event], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A person pressed Ctrl-C; what was learned so far is in ``saved``."""
+
+    def __init__(self, saved: Checkpoint) -> None:
+        super().__init__()
+        self.saved = saved
+
+
+@dataclass
+class Session:
+    """A run that is set up; ``times`` sums seconds by what they went into."""
+
+    run: Path
+    base: Base
+    machine: Machine
+    pack: OpenPack
+    placed: list[Placed]
+    knobs: Knobs
+    label: Label
+    forecast: Forecast
+    tell: Tell
+    times: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stage = Stage(self.base, self.machine)
+        self.loop: Loop | None = None
+
+    def note(self, what: str, values: dict[str, Any]) -> None:
+        """Tell something, and keep it in the log."""
+        with open(self.run / LOG, "a", encoding="utf-8") as log:
+            log.write(json.dumps({"at": time.strftime("%Y-%m-%d %H:%M:%S"), "event": what, **values}) + "\n")
+        self.tell(Event(what, values))
+
+    def prepare(self, since: Checkpoint | None = None) -> None:
+        """Encode what is not in the cache, then load the transformer and attach the adapter.
+
+        Args:
+            since: The checkpoint to go on from.
+
+        Raises:
+            AlbumkitError: the base cannot be loaded, the checkpoint is another adapter's, memory is short.
+        """
+        with self._timed("encoding"), self._memory():
+            material = self._encode()
+        with self._timed("loading"), self._memory():
+            transformer = self.stage.transformer()
+            if self.forecast.checkpointing:
+                transformer.enable_gradient_checkpointing()
+            modules = lora.find_modules(lora.linears(transformer), self.base.family, self.knobs.target)
+            parameters = lora.attach(transformer, modules, self.knobs.rank, self.knobs.alpha, self.knobs.seed)
+        self.loop = Loop(
+            transformer,
+            parameters,
+            self.base.family,
+            self.placed,
+            material,
+            self.knobs,
+            self.machine,
+            since.step if since else 0,
+        )
+        if since is not None:
+            checkpoint.restore(since, self.loop)
+
+    def try_out(self) -> None:
+        """Everything once before hours are spent: the largest bucket forth and back, a save and a reload.
+
+        Raises:
+            AlbumkitError: memory is short, or the file does not hold what was saved.
+        """
+        loop = self._ready()
+        self.machine.forget_peak()
+        with self._timed("trying"), self._memory():
+            loop.try_largest()
+            seconds = loop.try_largest()
+            self._try_saving(loop)
+        self.note("tried", {"seconds": seconds * self.knobs.accumulation, "memory": self.machine.peak()})
+
+    def train(self) -> Checkpoint:
+        """Step until ``knobs.steps``; looks and checkpoints on the way, one of each at the end.
+
+        Raises:
+            Interrupted: Ctrl-C; the step was finished and saved.
+            NotFinite: a loss or gradient is no number.
+        """
+        loop, knobs = self._ready(), self.knobs
+        _cut_metrics(self.run / METRICS, loop.step)
+        if loop.step == 0:
+            self._look(0)
+        saved: Checkpoint | None = None
+        with open(self.run / METRICS, "a", encoding="utf-8") as metrics, _gentle() as stop:
+            while loop.step < knobs.steps:
+                with self._timed("training"), self._memory():
+                    report = dataclasses.asdict(loop.run_step())
+                metrics.write(json.dumps(report) + "\n")
+                metrics.flush()
+                self.tell(Event("step", {**report, "of": knobs.steps}))
+                last, stopping = loop.step == knobs.steps, stop.is_set()
+                if stopping or last or loop.step % knobs.save_every == 0:
+                    saved = self._save(metrics.fileno())
+                if stopping and not last and saved is not None:
+                    raise Interrupted(saved)
+                if last or loop.step % knobs.validation_every == 0:
+                    self._look(loop.step)
+        return saved or checkpoint.all_checkpoints(self.run)[-1]
+
+    def close(self) -> None:
+        """Let everything go."""
+        self.loop = None
+        self.stage = Stage(self.base, self.machine)
+        self.machine.free()
+
+    def _encode(self) -> Material:
+        encoder = Encoder(self.base, self.machine, Cache(self.run / "cache"))
+        captions = sorted({one.item.caption for one in self.placed})
+        prompts = [one.text for one in self.knobs.prompts]
+        self.note("encoding", {"texts": len(captions) + len(prompts), "pictures": len(self.placed)})
+        texts = encoder.texts(["", *captions, *prompts], self.stage.text)
+        self.stage.drop_text()
+        pictures = encoder.pictures(self.pack, self.placed, self.knobs, self.stage.vae)
+        return Material(*pictures, texts)
+
+    def _ready(self) -> Loop:
+        assert self.loop is not None, "prepare comes first"
+        return self.loop
+
+    def _try_saving(self, loop: Loop) -> None:
+        import torch
+
+        with tempfile.TemporaryDirectory(dir=self.run) as folder:
+            file = Path(folder) / "try.safetensors"
+            checkpoint.write_adapter(file, loop.parameters, self.knobs, self.label.texts, self.machine.dtype)
+            copies = {name: torch.empty_like(p) for name, p in loop.parameters.items()}
+            checkpoint.read_adapter(file, copies)
+        scale = self.knobs.alpha / self.knobs.rank
+        for name, parameter in loop.parameters.items():
+            values = parameter.detach() * scale if ".lora_B." in name else parameter.detach()
+            if not torch.equal(values.to(self.machine.dtype).float(), copies[name]):
+                raise AlbumkitError(f"A saved adapter does not hold what was saved: {name} differs.")
+
+    def _look(self, step: int) -> None:
+        if not self.knobs.prompts:
+            return
+        loop = self._ready()
+        width, height = _usual_size(self.placed)
+        recipe = Recipe.usual(self.base, width, height)
+        with self._timed("looking"), self._memory():
+            files = validate.look(self.run, step, self.knobs.prompts, loop.material.texts, self.stage, recipe)
+        self.note("sample", {"step": step, "files": [file.as_posix() for file in files]})
+
+    def _save(self, metrics: int) -> Checkpoint:
+        os.fsync(metrics)
+        with self._timed("saving"):
+            saved = checkpoint.save(self.run, self._ready(), self.label)
+        self.note("checkpoint", {"step": saved.step, "file": saved.adapter.as_posix()})
+        return saved
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.times[what] = self.times.get(what, 0.0) + time.perf_counter() - start
+
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Out of memory becomes an error that names the knobs which would help."""
+        import torch
+
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise explain_shortage(self.base, self.knobs, self.placed, self.machine) from error
+
+
+def _usual_size(placed: list[Placed]) -> tuple[int, int]:
+    """That of most examples."""
+    buckets = [one.bucket for one in placed]
+    most = max(sorted(set(buckets)), key=buckets.count)
+    return most.width, most.height
+
+
+def _cut_metrics(file: Path, step: int) -> None:
+    """Drop the lines of steps that will be done again, and one that was half written."""
+    if not file.is_file():
+        return
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+    write_whole(file, "".join(kept).encode())
+
+
+@contextlib.contextmanager
+def _gentle() -> Iterator[threading.Event]:
+    """The first Ctrl-C lets the step finish, the second one ends at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,168 @@
+"""Which base a name means, what its headers tell, and what is forecast from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from engine_runs import Bench, open_bench
+
+from albumkit.engine import lora, memory
+from albumkit.engine.base import bases_here, find_base
+from albumkit.engine.knobs import Knobs
+from albumkit.engine.machine import Machine, find_machine
+from albumkit.engine.stage import Stage
+from albumkit.errors import AlbumkitError, UsageError
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return open_bench(tmp_path_factory.mktemp("base"))
+
+
+def test_headers_tell_what_the_model_is(bench: Bench) -> None:
+    base, transformer = bench.base, bench.base.load("transformer")
+    assert base.text_length == 64
+    assert base.pixels_per_token == 16
+    assert base.parameters("transformer") == sum(p.numel() for p in transformer.parameters())
+    names = set(lora.linears(transformer))
+    assert {name for name in base.linears("transformer") if name in names} == names
+    assert not any(p.requires_grad for p in transformer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("target", "single", "double"), [("all", 4, 12), ("attention", 4, 8), ("fal", 2, 12)]
+)
+def test_targets_match_whole_names(bench: Bench, target: str, single: int, double: int) -> None:
+    names = list(bench.base.linears("transformer"))
+    found = lora.find_modules(names, bench.base.family, target)
+    assert {kind: len(some) for kind, some in found.items()} == {"double": double, "single": single}
+    assert not any("modulation" in name or "norm" in name for some in found.values() for name in some)
+
+
+def test_block_without_a_match_is_an_error(bench: Bench) -> None:
+    names = [name for name in bench.base.linears("transformer") if not name.startswith("single")]
+    with pytest.raises(AlbumkitError, match="target = all matches no module in the single blocks"):
+        lora.find_modules(names, bench.base.family, "all")
+
+
+def test_adapter_starts_alike_from_a_seed(bench: Bench) -> None:
+    one, two, other = bench.loop(seed=1), bench.loop(seed=1), bench.loop(seed=2)
+    same = [torch.equal(p, two.parameters[n]) for n, p in one.parameters.items()]
+    assert all(same)
+    assert not all(torch.equal(p, other.parameters[n]) for n, p in one.parameters.items())
+    assert not any(p.detach().any() for n, p in one.parameters.items() if ".lora_B." in n)
+
+
+def test_fingerprint_is_of_content_not_of_place(bench: Bench, tmp_path: Path) -> None:
+    copy = tmp_path / "another-name"
+    shutil.copytree(bench.base.folder, copy)
+    moved = find_base(copy.as_posix())
+    assert moved.fingerprint("vae") == bench.base.fingerprint("vae")
+    config = json.loads((copy / "vae" / "config.json").read_text())
+    (copy / "vae" / "config.json").write_text(json.dumps({**config, "batch_norm_eps": 0.1}))
+    assert moved.fingerprint("vae") != bench.base.fingerprint("vae")
+    assert moved.fingerprint("text_encoder") == bench.base.fingerprint("text_encoder")
+
+
+def test_base_in_the_cache_of_the_hub_is_found(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "models--black-forest-labs--FLUX.2-klein-base-4B"
+    shutil.copytree(bench.base.folder, repository / "snapshots" / "0123abcd")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123abcd")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    for name in ("black-forest-labs/FLUX.2-klein-base-4B", "flux2-klein-4b"):
+        found = find_base(name)
+        assert found.id == "flux2-klein-4b"
+        assert found.licence == "Apache 2.0"
+        assert found.text_length == 64
+    assert "black-forest-labs/FLUX.2-klein-base-4B" in bases_here()
+
+
+def test_missing_base_names_the_command_that_fetches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(AlbumkitError) as caught:
+        find_base("black-forest-labs/FLUX.2-klein-base-9B")
+    assert caught.value.remedy == "hf download black-forest-labs/FLUX.2-klein-base-9B"
+
+
+def test_pipeline_that_cannot_be_trained_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
+    with pytest.raises(UsageError, match="A base of the pipeline WanPipeline cannot be trained yet"):
+        find_base(tmp_path.as_posix())
+
+
+def test_broken_weights_are_told(bench: Bench, tmp_path: Path) -> None:
+    shutil.copytree(bench.base.folder, tmp_path / "broken")
+    for file in (tmp_path / "broken" / "transformer").glob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(AlbumkitError, match="no weights in transformer/"):
+        find_base((tmp_path / "broken").as_posix()).parameters("transformer")
+
+
+def test_torch_without_cuda_beside_an_nvidia_card_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(AlbumkitError, match="installed without CUDA") as caught:
+        find_machine(nvidia=True)
+    assert "pip install" in caught.value.remedy
+    assert find_machine(nvidia=False).dtype == torch.float32
+
+
+def test_forecast_counts_and_advises(bench: Bench) -> None:
+    knobs = bench.knobs(batch_size=2)
+    found = memory.forecast(bench.base, knobs, bench.placed, bench.machine)
+    parameters = bench.loop().parameters
+    assert found.trainable == sum(p.numel() for p in parameters.values())
+    assert found.weights == 4 * bench.base.parameters("transformer")
+    assert found.tokens == 2 * (16 + 64)
+    assert found.fits
+    error = memory.explain_shortage(bench.base, knobs, bench.placed, bench.machine)
+    assert error.message.startswith("Out of memory: this training needs about ")
+    for knob in ("batch_size=1", "resolution=48", "rank=2"):
+        assert f"--set {knob} (saves about " in error.remedy
+
+
+def test_what_does_not_fit_is_computed_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Machine, "room", lambda self: memory._OVERHEAD + 4_000_000)
+    knobs = bench.knobs(batch_size=8)
+    tight = memory.forecast(bench.base, knobs, bench.placed, bench.machine)
+    assert tight.checkpointing
+    monkeypatch.undo()
+    roomy = memory.forecast(bench.base, knobs, bench.placed, bench.machine)
+    assert not roomy.checkpointing
+    assert tight.activations < roomy.activations
+
+
+def test_checkpointing_changes_no_gradient(bench: Bench) -> None:
+    plain, saving = bench.loop(), bench.loop()
+    saving.transformer.enable_gradient_checkpointing()
+    for _ in range(2):
+        one, other = plain.run_step(), saving.run_step()
+        assert (one.loss, one.gradient) == pytest.approx((other.loss, other.gradient), rel=1e-6)
+
+
+def test_text_encoder_is_let_go(bench: Bench) -> None:
+    stage = Stage(bench.base, bench.machine)
+    stage.text()
+    stage.drop_text()
+    stage.transformer()
+    assert set(stage._loaded) == {"transformer"}
+
+
+def test_resolution_is_the_base_s_own_unless_somebody_says(bench: Bench) -> None:
+    assert Knobs.of(bench.settings, 128).resolution == 64
+    default = dataclasses.replace(bench.settings.knobs["resolution"], value=1024, origin="trainer default")
+    unset = dataclasses.replace(bench.settings, knobs={**bench.settings.knobs, "resolution": default})
+    assert Knobs.of(unset, 128).resolution == 128
+    assert Knobs.of(unset, 2048).resolution == 1024

@@ -1,0 +1,96 @@
+"""A base of the real FLUX.2 klein classes with random weights: small enough that a test trains it in seconds.
+
+One double and two single blocks of width 64, a Qwen3 of 28 layers of width 16 (the pipeline stacks layers 9,
+18 and 27), an autoencoder with 8 pixels a latent, and a tokenizer that spells every byte.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+TEXT_LENGTH = 64
+#: What Qwen3's template says for messages without tools.
+_CHAT = (
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}"
+)
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
+
+
+def make_base(folder: Path, seed: int = 0) -> Path:
+    """Write it in diffusers' form."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torch
+        from diffusers import (
+            AutoencoderKLFlux2,
+            FlowMatchEulerDiscreteScheduler,
+            Flux2KleinPipeline,
+            Flux2Transformer2DModel,
+        )
+        from transformers import Qwen3Config, Qwen3ForCausalLM
+
+        torch.manual_seed(seed)
+        tokenizer = _tokenizer()
+        text = Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=28,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=8,
+            tie_word_embeddings=True,
+        )
+        vae = AutoencoderKLFlux2(
+            latent_channels=4,
+            block_out_channels=(8, 8, 8, 8),
+            layers_per_block=1,
+            norm_num_groups=4,
+            mid_block_add_attention=False,
+        )
+        with torch.no_grad():  # figures of a batch norm that was trained, so that leaving it out is noticed
+            vae.bn.running_mean.uniform_(-0.5, 0.5)
+            vae.bn.running_var.uniform_(0.2, 2.0)
+        pipe = Flux2KleinPipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+            vae=vae,
+            text_encoder=Qwen3ForCausalLM(text),
+            tokenizer=tokenizer,
+            transformer=Flux2Transformer2DModel(
+                in_channels=16,
+                num_layers=1,
+                num_single_layers=2,
+                attention_head_dim=32,
+                num_attention_heads=2,
+                joint_attention_dim=48,
+                axes_dims_rope=(8, 8, 8, 8),
+                guidance_embeds=False,
+            ),
+        )
+        pipe.save_pretrained(folder)
+    return folder
+
+
+def _tokenizer() -> Any:
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import Qwen2TokenizerFast
+
+    letters = sorted(ByteLevel.alphabet())
+    return Qwen2TokenizerFast(
+        vocab={word: number for number, word in enumerate((*_SPECIAL, *letters))},
+        merges=[],
+        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",
+        unk_token=None,
+        bos_token=None,
+        additional_special_tokens=list(_SPECIAL[1:]),
+        model_max_length=TEXT_LENGTH,
+        chat_template=_CHAT,
+        padding_side="right",
+    )
