@@ -5,8 +5,8 @@
 makes LoRAs for FLUX.2 klein 9B of rank 128 (every Linear of the blocks, 660 MB in BF16) in three dtypes, and
 one of rank 16 beside them: memory must not grow with the file. Each is opened, looked at number by number
 and predicted for ComfyUI and diffusers, and told of by ``albumkit verify``, in processes of their own with
-the page cache warm. One Markdown table is printed: the fastest of the runs, its processor seconds (which other
-work on the machine changes less), and the most memory of any run.
+the page cache warm. One Markdown table is printed: the fastest of the runs, its processor seconds (which
+other work on the machine changes less), and the most memory of any run.
 """
 
 from __future__ import annotations

@@ -137,10 +137,9 @@ def _memory(prepared: Prepared) -> str:
 def _proofs(trained: Trained) -> list[tuple[str, str]]:
     """Whether it loads: on paper, then in fact."""
     file, effect = trained.verified.files[0], trained.effect
-    asked = [one for one in file.predictions if not file.asked.runtimes or file.is_asked(one)]
-    loads = [TITLES[one.runtime] for one in asked if one.ok]
+    loads = [TITLES[one.runtime] for one in file.told if one.ok]
     proofs = [(f"loads in {', '.join(loads)}, by its names and shapes", "green")] if loads else []
-    proofs += [(f"{TITLES[one.runtime]}: {one.result}", "yellow") for one in asked if not one.ok]
+    proofs += [(f"{TITLES[one.runtime]}: {one.result}", "yellow") for one in file.told if not one.ok]
     change = f"{effect.change * 100:.2g} %"
     if effect.ok:
         words = f"loaded into the base: {effect.received} layers, its predictions change by {change}"
