@@ -3,9 +3,10 @@
     python benchmarks/memory.py --work /tmp/albumkit-memory
 
 makes albums of 1,000, 10,000 and 100,000 small pictures with captions (about 1 GB, most of it the file
-system's own), lints each twice with all rules, with an empty cache and with a filled one, and prints a
-Markdown table. Were anything kept beside facts, such as pixels or files, the growth from 10,000 to 100,000
-would show it: the bytes per example must be the same as from 1,000 to 10,000. Linux and macOS.
+system's own), lints each twice, with an empty cache and with a filled one, and prints a Markdown table. All
+rules run but ``LEFT_OUT``: they would fail on every one of these pictures, and findings take memory too. Were
+anything kept beside facts, such as pixels or files, the growth from 10,000 to 100,000 would show it: the
+bytes per example must be the same as from 1,000 to 10,000. Linux and macOS.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,14 @@ from PIL import Image
 
 SIZES = (1_000, 10_000, 100_000)
 OURS = "from albumkit.cli.main import run; run()"
+#: What captions are made of.
+THINGS = """
+    barrel basin basket bell bench bicycle boat book bottle bowl box branch brick broom bucket button candle
+    chair clock coat comb cup curtain door drum fence fern flag flute fork garden glove hammer hat horse jar
+    kettle key ladder lamp leaf letter lock map mirror mug nail needle oven paddle pan pear pen pillow plate
+    pumpkin purse rake ribbon ring river rope saddle scarf shell shoe shovel sink sock spoon stone stool table
+    tent towel tray tree truck vase wagon wall wheel whistle window""".split()
+LEFT_OUT = ("example/below-training-resolution",)
 TOML = """[album]
 kind = "subject"
 trigger_phrase = "TOK"
@@ -36,21 +46,16 @@ output_lora_format = "comfy"
 
 
 def album(folder: Path, count: int) -> Path:
-    """Pictures that differ in a few bytes each: no two are duplicates, and all are decoded."""
+    """Pictures of noise, each another, and captions of words, each others."""
     if (folder / "album.toml").is_file():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    base = folder / "base.jpg"
-    Image.effect_noise((96, 96), 60).convert("RGB").save(base, quality=85)
-    data = base.read_bytes()
-    base.unlink()
     for n in range(count):
         name = folder / f"IMG_{n:06}"
-        number = n.to_bytes(4, "big")
-        comment = b"\xff\xfe\x00\x06" + number  # a JPEG comment of four bytes
-        name.with_suffix(".jpg").write_bytes(data[:2] + comment + data[2:])
-        name.with_suffix(".txt").write_text(f"a photo of TOK cat figurine, place {n}, light {n % 7}\n")
+        Image.effect_noise((96, 96), 60).convert("RGB").save(name.with_suffix(".jpg"), quality=85)
+        things = " and a ".join(random.Random(n).sample(THINGS, 6))
+        name.with_suffix(".txt").write_text(f"a photo of TOK cat figurine between a {things}\n")
     (folder / "album.toml").write_text(TOML)
     return folder
 
@@ -59,7 +64,7 @@ def lint(folder: Path, cache: str) -> tuple[float, int]:
     """Wall seconds, and peak resident memory in bytes."""
     start = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-c", OURS, "lint", str(folder)],
+        [sys.executable, "-c", OURS, "lint", str(folder), *(f"--ignore={rule}" for rule in LEFT_OUT)],
         env={**os.environ, "ALBUMKIT_CACHE_DIR": cache},
         stdout=subprocess.DEVNULL,
     )

@@ -110,7 +110,8 @@ class FactCache:
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
             rows = self._ask(f"SELECT sha256, facts FROM pixels WHERE sha256 IN ({marks})", part)
-            found.update((sha256, known) for sha256, facts in rows if (known := _parsed(facts)))
+            facts = _parsed_all([row[1] for row in rows])
+            found.update((row[0], known) for row, known in zip(rows, facts, strict=True) if known)
         return found
 
     def keep(
@@ -176,7 +177,9 @@ def _storable(entry: Entry) -> bool:
 
 
 def _parsed_all(texts: list[str | None]) -> list[dict[str, Any] | None]:
-    """As :func:`_parsed`, for many: one document of ten thousand is read in a third of the time."""
+    """As :func:`_parsed`, for many: one document of ten thousand is read in a third of the time, and their
+    keys are kept once.
+    """
     try:
         known: list[dict[str, Any] | None] = json.loads(f"[{','.join(text or 'null' for text in texts)}]")
     except (ValueError, TypeError):

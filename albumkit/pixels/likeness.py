@@ -36,8 +36,8 @@ _COARSE = 4
 _CANDIDATE = 0.85
 #: How many of the most alike sharper pictures are compared with each picture.
 _CANDIDATES = 3
-#: Cells of the table of correlations that are in memory at once.
-_CELLS = 1 << 22
+#: Cells of the table of correlations that are in memory at once, and rows of it that are sorted at once.
+_CELLS, _ROWS = 1 << 22, 64
 #: Likeness of the same shot saved twice varies by about so many points with the encoder.
 _NOISE = 2
 
@@ -74,7 +74,7 @@ def _variation(lines: Grey) -> float:
     stored = Image.frombuffer("L", (length, count), lines.tobytes(), "raw", "L", 0, 1)
     few = stored.resize((_LINE, count), Image.Resampling.BILINEAR).tobytes()
     levels = np.frombuffer(few, dtype=np.uint8).reshape(count, _LINE)
-    return float(steps(levels[:, 1:], levels[:, :-1]).sum(dtype=np.uint32)) / int(count)
+    return int(steps(levels[:, 1:], levels[:, :-1]).sum(dtype=np.uint32)) / len(lines)
 
 
 def most_alike(thumbnails: Sequence[str]) -> list[Alike]:
@@ -116,7 +116,11 @@ def _candidates(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np
         table[:, start:][np.triu_indices(stop - start)] = -1.0  # itself and those after it
         some = np.flatnonzero(table.max(axis=1) >= _CANDIDATE)
         most = min(_CANDIDATES, stop)
-        columns = np.argpartition(table[some], stop - most, axis=1)[:, stop - most :]
-        good = np.take_along_axis(table[some], columns, axis=1) >= _CANDIDATE
-        pairs.append((np.repeat(some + start, most)[good.ravel()], columns.ravel()[good.ravel()]))
+        for few in (some[at : at + _ROWS] for at in range(0, len(some), _ROWS)):
+            near = table[few]
+            columns = np.argpartition(near, stop - most, axis=1)[:, stop - most :]
+            good = (np.take_along_axis(near, columns, axis=1) >= _CANDIDATE).ravel()
+            pairs.append((np.repeat(few + start, most)[good], columns.ravel()[good]))
+    if not pairs:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
