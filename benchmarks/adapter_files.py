@@ -3,10 +3,10 @@
     python benchmarks/adapter_files.py --work /tmp/albumkit-adapters
 
 makes LoRAs for FLUX.2 klein 9B of rank 128 (every Linear of the blocks, 660 MB in BF16) in three dtypes, and
-one of rank 16 beside them: memory must not grow with the file. Each is opened, looked at number by number
-and predicted for ComfyUI and diffusers, and told of by ``albumkit verify``, in processes of their own with
-the page cache warm. One Markdown table is printed: the fastest of the runs, its processor seconds (which
-other work on the machine changes less), and the most memory of any run.
+one of rank 16 beside them: memory must not grow with the file. Each is opened, looked at number by number,
+and predicted for ComfyUI and diffusers, in a process of its own with the page cache warm; and then told of by
+``albumkit verify``, a whole call of the command. One Markdown table is printed: the fastest of the runs, its
+processor seconds (which other work on the machine changes less), and the most memory of any run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if not good or not all(predict(opened, runtime).ok for runtime in ("comfy", "dif
 """
 VERIFY = "from albumkit.cli.main import run; run()"
 #: What is timed -> arguments of Python before the file, and behind it.
-CALLS = {"open, scan, predict": (["-c", LOOK], []), "verify": (["-c", VERIFY, "verify"], ["--for", "comfy"])}
+CALLS = {"open and scan": (["-c", LOOK], []), "verify": (["-c", VERIFY, "verify"], ["--for", "comfy"])}
 WIDTH = {"BF16": 2, "F16": 2, "F32": 4}
 FORMAT = {"F16": "e", "F32": "f"}
 
@@ -100,8 +100,10 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5, help="the fastest of so many runs is shown")
     options = parser.parse_args()
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
-    print("| klein 9B, all blocks | file | what | wall | processor | peak memory |")
-    print("|---|---:|---|---:|---:|---:|")
+    print(
+        "| klein 9B, all of its blocks | file | what | wall | processor | peak memory |\n"
+        "|---|---:|---|---:|---:|---:|"
+    )
     for rank, dtype in ((16, "BF16"), (128, "BF16"), (128, "F16"), (128, "F32")):
         path = make(options.work / f"klein9b_r{rank}_{dtype}.safetensors", rank, dtype)
         megabytes = path.stat().st_size / 1e6

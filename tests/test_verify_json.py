@@ -9,12 +9,17 @@ from typing import Any
 
 import jsonschema
 import pytest
+from adapters import make
 from click.testing import CliRunner
-from sample_loras import COMFY, DIFFUSERS, FAL, TRIGGER, lora, write_samples
+from sample_loras import COMFY, DIFFUSERS, EVERYTHING, FAL, TRIGGER, lora, write_samples
+from test_adapter_matrix import MATRIX, SIZES, of_row
 from test_verify import broken, dora, other_model
 
 from albumkit import __version__
 from albumkit.cli.main import main
+from albumkit.report.verify import verify_lines
+from albumkit.report.verify_json import verify_document
+from albumkit.verifying import verify_files
 
 
 def of(**properties: Any) -> dict[str, Any]:
@@ -107,14 +112,32 @@ def document(*words: str) -> Any:
 
 def test_every_kind_of_file_keeps_to_the_schema(here):
     write_samples(here)
-    for make in (broken, dora, other_model):
-        make(here / f"{make.__name__}.safetensors")
+    for kind in (broken, dora, other_model):
+        kind(here / f"{kind.__name__}.safetensors")
     lora(here / "alpha.safetensors", replace(COMFY, alpha=0.5))
     files = document(*sorted(file.name for file in here.iterdir()))["files"]
     assert len(files) == 11
     pointer = next(file for file in files if file["path"] == "pot_pointer.safetensors")
     assert pointer["error"] == pointer["answer"]
     assert (pointer["runtimes"], pointer["modules"], pointer["remedy"]) == ({}, [], "git lfs pull")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "row"),
+    [pytest.param(a, row, id=f"{a}-{row['scheme']}") for a in SIZES for row in MATRIX[a]],
+)
+def test_every_spelling_that_was_ever_measured_gets_an_answer(architecture, row, here):
+    made_for, base = of_row(row, SIZES[architecture])
+    some = (0, 18, 37) if architecture == "flux1" else None
+    make(Path("cat.safetensors"), made_for, row["file"], EVERYTHING, only_blocks=some)
+    wrong = base.id if base != made_for else None
+    report = verify_files([Path("cat.safetensors")], base=wrong)
+    found = json.loads(json.dumps(verify_document(report)))
+    jsonschema.Draft202012Validator(SCHEMA).validate(found)
+    assert set(found["files"][0]["runtimes"]) == {"comfy", "diffusers", "fal"}
+    lines = [line.plain for line in verify_lines(report)]
+    assert lines[0].startswith("cat.safetensors")
+    assert all(len(line) <= 80 or " do " in line for line in lines)
 
 
 def test_a_file_in_full(here):

@@ -13,6 +13,7 @@ from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 
+from albumkit.adapter.conversion import can_convert
 from albumkit.adapter.loaders import comfy, fal, flux1, flux2
 from albumkit.adapter.loaders.outcome import FAULTS, LoaderError, Outcome, shape_words
 from albumkit.adapter.model import Adapter
@@ -208,11 +209,14 @@ def _remedy(adapter: Adapter, runtime: Runtime, size: Size) -> str:
         return f"use it with {made_for}: {shape_words(strangers[0], size)}"
     if any(module.magnitude for module in adapter.modules):
         return "train it again without DoRA"
-    if adapter.kind != "lora" and runtime == "fal":
-        return ""
     path, form = adapter.path, best_form(adapter, runtime)
     out = path.with_name(f"{path.stem}_{form}.safetensors")
-    return f"albumkit convert {quoted(path.as_posix())} {quoted(out.as_posix())} --to {form}"
+    call = f"albumkit convert {quoted(path.as_posix())} {quoted(out.as_posix())} --to {form}"
+    if can_convert(adapter, form):
+        return call
+    if can_convert(adapter, form, lossy=True):
+        return f"{call} --lossy"
+    return "" if runtime == "fal" else "train it again as a plain LoRA"
 
 
 def best_form(adapter: Adapter, runtime: Runtime) -> str:

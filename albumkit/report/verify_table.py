@@ -10,7 +10,7 @@ from rich.text import Text
 from albumkit.adapter.predict import RUNTIMES, TITLES
 from albumkit.report.text import many, wrapped
 from albumkit.report.verify import do_lines
-from albumkit.report.verify_words import STYLES, TROUBLE, conjoined, effect_words, remedies, trouble, word
+from albumkit.report.verify_words import STYLES, TROUBLE, conjoined, effect_words, remedy, trouble, word
 
 if TYPE_CHECKING:
     from albumkit.adapter import Adapter
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _HEADS = ("scheme", "model", "rank", *(TITLES[runtime] for runtime in RUNTIMES))
 _GAP = "  "
 _UNKNOWN = "?"
+_MOST_REMEDIES = 6
 _SHORT = {"not known": _UNKNOWN}
 #: Long names get a line of their own rather than less room than this.
 _LEAST_NAME = 12
@@ -116,12 +117,19 @@ def _cells_after(line: Text, cells: Sequence[str], widths: Sequence[int], styles
 
 
 def _mend_lines(files: Sequence[Verified], width: int) -> list[Text]:
-    """What mends each, once; and the command that tells more."""
-    lines = []
-    for remedy in dict.fromkeys(remedy for file in files if file.fails for remedy in remedies(file)):
-        lines += do_lines(remedy, width, "")
+    """What mends each; and the command that tells more."""
+    mends: dict[str, list[str]] = {}
+    for file in files:
+        if file.fails and (words := remedy(file)):
+            mends.setdefault(words, []).append(file.path)
+    lines: list[Text] = []
+    for words, paths in list(mends.items())[:_MOST_REMEDIES]:
+        where = paths[0] if len(paths) == 1 else many(len(paths), "files")
+        lines += do_lines(words if words.startswith("albumkit ") else f"{words} ({where})", width, "")
+    if len(mends) > _MOST_REMEDIES:
+        lines.append(Text(f"     and so on for {len(mends) - _MOST_REMEDIES} more", "dim"))
     unsure = any(_UNKNOWN in (_cells(file) or ()) for file in files)
     if lines or unsure:
-        words = "tells why; ? is not known" if unsure else "tells why"
-        lines.append(Text.assemble(("next", "green"), f"   albumkit verify FILE   {words}"))
+        more = "tells why; ? is not known" if unsure else "tells why"
+        lines.append(Text.assemble(("next", "green"), f"   albumkit verify FILE   {more}"))
     return [Text(), *lines] if lines else []

@@ -102,14 +102,14 @@ def reason(found: Prediction) -> str:
     return f"all of it is loaded, but {faults}" if faults else ""
 
 
-def remedies(file: Verified) -> list[str]:
-    """What mends a file, and what makes the programs load it that it is asked for."""
+def remedy(file: Verified) -> str:
+    """What mends a file, else what makes the first program load it that it is asked for; "" for nothing."""
     if file.error is not None:
-        return [f"{file.error.remedy} ({file.path})"] if file.error.remedy else []
+        return file.error.remedy
     errors = [finding for finding in file.own_findings if finding.severity == "error"]
-    own = [f"{finding.remedies[0].do} ({file.path})" for finding in errors]
-    programs = [found.remedy for found in file.told if found.remedy and not file.is_good(found)]
-    return own + programs
+    if errors:
+        return errors[0].remedies[0].do
+    return next((found.remedy for found in file.told if found.remedy and not file.is_good(found)), "")
 
 
 # What the file holds

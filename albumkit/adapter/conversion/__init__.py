@@ -7,6 +7,7 @@ bytes, :mod:`.scaling` multiplies raw words, :mod:`.write` streams the file.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from albumkit.adapter.conversion.write import Progress
     from albumkit.adapter.model import Adapter, Module
 
-__all__ = ["FORMS", "Conversion", "Form", "convert", "find_form"]
+__all__ = ["FORMS", "Conversion", "Form", "can_convert", "convert", "find_form"]
 
 _LOSSY = "allow the loss with --lossy"
 
@@ -112,6 +113,20 @@ def convert(
         left_out=adapter.leftovers,
         texts_left_out=left_out,
     )
+
+
+def can_convert(adapter: Adapter, to: str, *, lossy: bool = False) -> bool:
+    """Whether a form can hold all of an adapter, by its header: so that nobody is told to try in vain."""
+    form = find_form(to)
+    try:
+        _must_fit(adapter, form, lossy)
+    except AdapterError:
+        return False
+    return lossy or form.alpha or all(_is_power_of_two(adapter.scale(m)) for m in adapter.modules)
+
+
+def _is_power_of_two(scale: float) -> bool:
+    return abs(math.frexp(scale)[0]) == 0.5
 
 
 def _must_be_free(path: Path, out: Path, force: bool) -> None:
