@@ -168,8 +168,21 @@ def make(
     return write(path, made, metadata)
 
 
-def lokr(places: Iterable[Place], size: Size, spelling: Spelling, *, seed: int | None = None) -> Tensors:
-    """The tensors of a LoKr of whole factors, w1 4x4; its alpha means nothing."""
+def lokr(
+    places: Iterable[Place],
+    size: Size,
+    spelling: Spelling,
+    *,
+    seed: int | None = None,
+    left: tuple[int, int] = (4, 4),
+    ranks: tuple[int, int] = (0, 0),
+) -> Tensors:
+    """The tensors of a LoKr; without ranks its factors are whole, and its alpha means nothing.
+
+    Args:
+        left: Shape of w1.
+        ranks: Of w1 and w2 as products of two; 0 for a whole one.
+    """
     made: Tensors = {}
     for place in places:
         name = place.name if spelling.layout == "bfl" else place.diffusers_names[0]
@@ -177,9 +190,18 @@ def lokr(places: Iterable[Place], size: Size, spelling: Spelling, *, seed: int |
         rows, columns = place.shape(size)
         assert rows
         assert columns
-        for factor, shape in (("w1", (4, 4)), ("w2", (rows // 4, columns // 4))):
-            raw = None if seed is None else numbers(math.prod(shape), "F32", f"{seed} {place} {factor}")
-            made[f"{stem}.lokr_{factor}"] = ("F32", shape, raw)
+        for factor, whole, rank in (
+            ("w1", left, ranks[0]),
+            ("w2", (rows // left[0], columns // left[1]), ranks[1]),
+        ):
+            shapes = {"_a": (whole[0], rank), "_b": (rank, whole[1])} if rank else {"": whole}
+            for part, shape in shapes.items():
+                raw = (
+                    None
+                    if seed is None
+                    else numbers(math.prod(shape), "F32", f"{seed} {place} {factor}{part}")
+                )
+                made[f"{stem}.lokr_{factor}{part}"] = ("F32", shape, raw)
         if spelling.alpha is not None:
-            made[f"{stem}.alpha"] = ("F32", (), struct.pack("<f", 1e10))
+            made[f"{stem}.alpha"] = ("F32", (), struct.pack("<f", spelling.alpha * (ranks[1] or 1e10)))
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -415,6 +416,19 @@ def test_scanning_tells_how_far_it_is_and_sees_a_file_that_shrinks(tmp_path):
     file.unlink()
     with pytest.raises(AdapterError, match="it cannot be read"):
         scan(adapter)
+
+
+# Its page
+
+
+def test_the_page_shows_what_its_program_prints(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "adapter-files.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    size = find_size("flux2-klein-4b")
+    write(tmp_path / "cat.safetensors", tensors(places_of(size, "bfl", ("blocks",)), size, COMFY, seed=1))
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == shown, done.stderr
 
 
 # What it asks for

@@ -1,8 +1,8 @@
 """Whether the numbers of an adapter can be any good: zero, constant, not finite, absurdly large.
 
 A file of 660 MB has 330 million numbers, and plain Python looks at some ten million a second. So every byte
-is read and looked at, but in C, by what ``bytes`` can do with a quarter of a megabyte at once. Sign and size
-of a floating-point number stand in its last byte (little-endian): in BF16 and F32 the sign and seven of the
+is read and looked at, but in C, by what ``bytes`` can do with 64 KB at once. Sign and size of a
+floating-point number stand in its last byte (little-endian): in BF16 and F32 the sign and seven of the
 eight bits of the exponent. From the column of these bytes follow, exactly and over all numbers: whether any
 is not finite, and the power of two of the largest. Zeros and constants are compared as memory. Only the norm
 is an estimate: the root mean square of at least 4096 numbers spread evenly over the tensor, which is within
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,7 @@ from albumkit.adapter.words import FLOATS, to_floats
 from albumkit.errors import AdapterError
 
 #: Bytes looked at at once: they stay in the processor's cache. A multiple of every word.
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 #: Numbers that the norm is estimated from.
 _SAMPLE = 4096
 #: (done, total) bytes.
@@ -117,7 +117,7 @@ def scan(adapter: Adapter, progress: Progress | None = None) -> Health:
     """Look at every number of an adapter.
 
     Args:
-        adapter: Opened; its file is read once, from start to end, by a quarter of a megabyte.
+        adapter: Opened; its file is read once, from start to end, 64 KB at a time.
         progress: Called after every tensor.
 
     Raises:
@@ -162,7 +162,9 @@ def _look(path: Path, stream: BinaryIO, tensor: Tensor) -> Factor:
         peak = _peak(last, peak)
         sample += _every(chunk, width, stride, -seen % stride)
         seen += len(last)
-    finite = [x for x in to_floats(sample, tensor.dtype) if math.isfinite(x)]
+    finite: Sequence[float] = to_floats(sample, tensor.dtype)
+    if nonfinite:
+        finite = [x for x in finite if math.isfinite(x)]
     norm = math.hypot(*finite) * math.sqrt(tensor.count / max(1, len(finite)))
     largest = math.inf if nonfinite else to_floats(bytes(width - 1) + bytes([peak]), tensor.dtype)[0]
     return Factor(
@@ -197,7 +199,7 @@ def _is_zero(chunk: bytearray, last: bytearray, width: int) -> bool:
 
 def _peak(last: bytearray, peak: int) -> int:
     """The largest last byte without its sign: ``peak``, or a larger one of this chunk."""
-    peak = max(peak, max(byte & 0x7F for byte in last[:256]))  # so that next to nothing is larger
+    peak = peak or max(byte & 0x7F for byte in last[:1024])  # so that next to nothing is larger
     larger = last.translate(None, _up_to(peak))
     return max(byte & 0x7F for byte in set(larger)) if larger else peak
 

@@ -68,7 +68,10 @@ def _plain(text: str) -> str:
         "trigger": "TRIGGER",
     }
     fields = {"caption_names": "ROOT.txt", "start_name": "ROOT_start", "end_name": "ROOT_end"}
-    fields |= {"loading_remedy": "albumkit convert FILE --to comfy", "made_for": "the model it was made for"}
+    fields |= {
+        "loading_remedy": "albumkit convert FILE OUT --to comfy",
+        "made_for": "the model it was made for",
+    }
     fields |= {"base_title": "the base", "scale_words": "its alpha / rank"}
     for name, shown in {**names, **fields, "better_format": "comfy", "examples_short": "a few"}.items():
         text = text.replace(f"{{{name}}}", shown)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
+from albumkit.adapter.loaders.lokr import check_factors
 from albumkit.adapter.loaders.outcome import LoaderError, Outcome
 from albumkit.adapter.model import Adapter, Module
 from albumkit.adapter.naming import Architecture, Place, Size
@@ -102,6 +103,8 @@ def inject(
     for key, item in inside.items():
         name, _, suffix = key.rpartition(".lokr_" if lokr else ".lora_")
         found.setdefault(name, {})[suffix] = item
+    if lokr:
+        check_factors([module for module in modules_of(inside) if module.kind == "lokr"], outcome)
     model = _weights(table, size, fused=lokr)
     if not any(name in model for name in found):
         raise LoaderError(
