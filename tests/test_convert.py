@@ -237,13 +237,13 @@ def test_other_scales_are_refused_with_the_error_that_they_would_cause(tmp_path)
 
 @pytest.mark.parametrize(("dtype", "bound"), [("F32", 2**-24), ("F16", 2**-11), ("BF16", 2**-8)])
 def test_lossy_rounds_and_measures(dtype, bound, tmp_path):
-    made = with_alpha(one_module(QKV, "kohya", dtype=dtype), 0.7)
+    made = with_alpha(one_module(QKV, "kohya", dtype=dtype, rank=300), 50.0)
     conversion, _ = converted(tmp_path, made, "comfy", lossy=True)
     before, after = (changes(tmp_path / f"{name}.safetensors")[QKV] for name in ("source", "out"))
     assert conversion.rounded == (kohya("lora_down.weight"),)
     assert 0 < conversion.error < bound
     off = np.linalg.norm(after - before) / np.linalg.norm(before)
-    assert off == pytest.approx(conversion.error, rel=0.3)
+    assert off == pytest.approx(conversion.error, rel=0.1)
 
 
 def test_numbers_too_small_to_be_halved_are_refused(tmp_path):
