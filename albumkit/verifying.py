@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,9 @@ from albumkit.config import Config, load_config
 from albumkit.engine.effect import Effect, Look, find_folder, measure_effects, side_by_side
 from albumkit.errors import AdapterError, AlbumkitError, UnknownName, UsageError
 from albumkit.facts import find_fact
+from albumkit.house import rules_for
 from albumkit.opening import check_version
-from albumkit.rule import Rule, load_rules
+from albumkit.rule import Rule
 from albumkit.verdict import judge
 
 if TYPE_CHECKING:
@@ -68,14 +69,15 @@ class Verified:
     """What is known of one file.
 
     ``path``: as typed, with ``/``. ``base``: the model that it is loaded into; None: the one that it was made
-    for. ``trigger``: what the prompt needs, and ``trigger_from`` who says so. ``error``: why there is nothing
-    else to tell of it. ``effect``: what it did to a base that was really run, and ``picture`` where that is
-    to be seen.
+    for. ``rules``: those of its house. ``trigger``: what the prompt needs, and ``trigger_from`` who says so.
+    ``error``: why there is nothing else to tell of it. ``effect``: what it did to a base that was really run,
+    and ``picture`` where that is to be seen.
     """
 
     path: str
     asked: Asked = Asked()
     base: Size | None = None
+    rules: tuple[Rule, ...] = ()
     adapter: Adapter | None = None
     health: Health | None = None
     predictions: tuple[Prediction, ...] = ()
@@ -113,7 +115,8 @@ class Verified:
     @property
     def own_findings(self) -> tuple[Finding, ...]:
         """Those about the file itself, not about what programs do with it."""
-        return tuple(finding for finding in self.findings if finding.rule not in _program_rules())
+        about_programs = {rule.id for rule in self.rules if _is_about_programs(rule)}
+        return tuple(finding for finding in self.findings if finding.rule not in about_programs)
 
     @property
     def fails(self) -> bool:
@@ -242,7 +245,7 @@ def _from_options(runtimes: Sequence[str]) -> Asked | None:
 
 def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progress | None) -> Verified:
     config = _config_of(path)
-    found = Verified(path.as_posix(), asked or _from_album(config), base)
+    found = Verified(path.as_posix(), asked or _from_album(config), base, rules_for(config))
     try:
         adapter = found.adapter = open_adapter(path)
         found.health = scan(adapter, _megabytes(progress, path.name))
@@ -250,10 +253,11 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
         found.error = error
         return found
     found.predictions = tuple(predict(adapter, runtime, size=base) for runtime in RUNTIMES)
+    about_programs = [rule for rule in found.rules if _is_about_programs(rule)]
     for one in found.predictions:
-        rules = list(_program_rules().values())
-        found.by_program[one.runtime] = judge(adapter, [one], None, base=base, rules=rules).findings
-    found.findings = tuple(judge(adapter, found.told, found.health, base=base).findings)
+        judged = judge(adapter, [one], None, base=base, rules=about_programs)
+        found.by_program[one.runtime] = judged.findings
+    found.findings = tuple(judge(adapter, found.told, found.health, base=base, rules=found.rules).findings)
     found.trigger, found.trigger_from = _trigger(adapter, config)
     found.prompt = _prompt(config, found.trigger)
     return found
@@ -266,15 +270,10 @@ def _megabytes(progress: Progress | None, name: str) -> Callable[[int, int], Non
     return lambda done, total: progress(f"{name}, MB", done // 1_000_000, total // 1_000_000)
 
 
-@functools.cache
-def _program_rules() -> Mapping[str, Rule]:
-    """The rules about what programs do, by id."""
-    return {
-        rule.id: rule
-        for rule in load_rules()
-        if rule.scope == "adapter"
-        and any("predictions" in known.needs for n in rule.needs if (known := find_fact("adapter", n)))
-    }
+def _is_about_programs(rule: Rule) -> bool:
+    """Whether a rule asks for what programs do with a file, not for the file alone."""
+    facts = [find_fact("adapter", name) for name in rule.needs] if rule.scope == "adapter" else []
+    return any("predictions" in known.needs for known in facts if known)
 
 
 def _errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -5,6 +5,7 @@ Refresh the golden outputs with: UPDATE_GOLDEN=1 pytest tests/test_verify.py
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from sample_loras import COMFY, DIFFUSERS, FAL, KOHYA, TRIGGER, lora, write_samp
 from albumkit.adapter import find_size
 from albumkit.cli.main import main
 from albumkit.errors import ConfigError, UsageError
+from albumkit.paths import rules_root
 from albumkit.report.verify import verify_lines
 from albumkit.verifying import verify_files
 
@@ -302,6 +304,18 @@ def test_an_album_toml_that_cannot_be_used_is_told(here):
     (here / "album.toml").write_text('required_version = ">=99"\n')
     with pytest.raises(ConfigError, match="asks for albumkit >=99"):
         verify("x.safetensors")
+
+
+def test_a_house_rule_judges_loras_too(here):
+    """Zeros are an error in ours; here they are a note, and no exit code."""
+    lora(Path("cat.safetensors"), COMFY, rank=1, zero=True)
+    assert verify("cat.safetensors")[0] == 1
+    rule = json.loads((rules_root() / "adapter" / "zero-lora-b.json").read_text(encoding="utf-8"))
+    rule["x-albumkit"]["severity"] = "note"
+    Path("rules/adapter").mkdir(parents=True)
+    Path("rules/adapter/zero-lora-b.json").write_text(json.dumps(rule))
+    Path("album.toml").write_text('[lint]\nrules = "rules"\n')
+    assert verify("cat.safetensors")[0] == 0
 
 
 # The trigger
