@@ -1,0 +1,1 @@
+"""Training and generating: the one part of albumkit that needs torch."""
