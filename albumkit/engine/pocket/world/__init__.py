@@ -6,7 +6,7 @@
 """
 
 from albumkit.engine.pocket.world.captions import caption, captions, prompts
-from albumkit.engine.pocket.world.render import render
+from albumkit.engine.pocket.world.photograph import render
 from albumkit.engine.pocket.world.scenes import Scenes, figurine, held_out, sample, see_again
 
 __all__ = ["Scenes", "caption", "captions", "figurine", "held_out", "prompts", "render", "sample", "see_again"]
