@@ -8,6 +8,9 @@ from __future__ import annotations
 import random
 import string
 
+import torch
+from torch import Tensor
+
 from albumkit.engine.pocket.world.names import COLOUR_NAMES, FIGURINE, FRAMINGS, KINDS, LIGHTS, PATTERNS, PLACES
 from albumkit.engine.pocket.world.scenes import Scenes
 
@@ -99,6 +102,13 @@ def captions(scenes: Scenes, phrasing: int = 0) -> list[str]:
     """A caption for every scene; another `phrasing` says the same in other words."""
     words = {name: getattr(scenes, name).tolist() for name in _SAID}
     return [_sentence(words, i, phrasing) for i in range(len(scenes))]
+
+
+def said_light(scenes: Scenes, phrasing: int = 0) -> Tensor:
+    """True where that phrasing's caption names the light."""
+    words = captions(scenes, phrasing)
+    kinds = scenes.light.tolist()
+    return torch.tensor([any(p in text for p in _LIGHT_PHRASES[kind]) for text, kind in zip(words, kinds, strict=True)])
 
 
 def caption(scenes: Scenes, i: int, phrasing: int = 0) -> str:
