@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.fx.experimental._config
 from torch import Tensor, nn
 
 from albumkit.engine.pocket.make import plan as sizes
@@ -125,7 +126,9 @@ def _train(
     transformer, text_encoder = both
     both.train()
     if plan.compiled:
-        # One graph for all picture and text sizes; as many as the sizes would cost minutes.
+        # One graph for all picture and text sizes; one for each would cost minutes. Sizes that happen to be equal
+        # must not be taken for the same.
+        torch.fx.experimental._config.use_duck_shape = False
         transformer.compile_repeated_blocks(dynamic=True)
     tower = Tower(text_encoder, plan.compiled)
     average = Average(both, decay=0.9995)

@@ -61,7 +61,7 @@ ASPECTS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How much each part does. Training lasts a stated time; the learning rate follows the clock."""
+    """How much each part does. A part ends its training a stated time after it began; the learning rate follows."""
 
     pictures: int  # drawn for the autoencoder, the transformer and the judge each
     phrasings: int
@@ -78,12 +78,12 @@ class Plan:
 
 FULL = Plan(
     pictures=100_000,
-    phrasings=4,
-    autoencoder_seconds=180,
+    phrasings=3,
+    autoencoder_seconds=210,
     autoencoder_batch=96,
-    transformer_seconds=385,
+    transformer_seconds=450,
     transformer_batch=768,
-    judge_seconds=120,
+    judge_seconds=180,
     judge_batch=512,
     checked=1000,
     steps=28,
@@ -92,11 +92,11 @@ FULL = Plan(
 SMOKE = Plan(
     pictures=40,
     phrasings=2,
-    autoencoder_seconds=4,
+    autoencoder_seconds=10,
     autoencoder_batch=4,
-    transformer_seconds=8,
+    transformer_seconds=20,
     transformer_batch=4,
-    judge_seconds=5,
+    judge_seconds=10,
     judge_batch=8,
     checked=8,
     steps=2,

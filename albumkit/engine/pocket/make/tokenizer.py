@@ -101,7 +101,13 @@ def chat(tokenizer: Any, texts: list[str]) -> list[str]:
 
 def token_ids(tokenizer: Any, texts: list[str], length: int = sizes.TEXT_LENGTH) -> tuple[Tensor, Tensor]:
     """(ids int16 (n, length), how many of them are text (n,)), padded and cut as the pipeline does it."""
-    given = tokenizer(
-        chat(tokenizer, texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
-    )
-    return given["input_ids"].short(), given["attention_mask"].sum(dim=1).short()
+    fast = tokenizer.backend_tokenizer
+    fast.no_padding()
+    fast.no_truncation()
+    ids = torch.full((len(texts), length), tokenizer.pad_token_id, dtype=torch.int16)
+    lengths = torch.zeros(len(texts), dtype=torch.int16)
+    for i, encoded in enumerate(fast.encode_batch(chat(tokenizer, texts), add_special_tokens=False)):
+        some = encoded.ids[:length]
+        ids[i, : len(some)] = torch.tensor(some, dtype=torch.int16)
+        lengths[i] = len(some)
+    return ids, lengths

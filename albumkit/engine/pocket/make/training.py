@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 
+_STARTED = time.monotonic()
+
+
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
@@ -47,7 +50,9 @@ class Clock:
     """Steps until the time is used up, moving the learning rate: a warm-up, a plateau, a fall to zero."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, seconds: float, warm_up: int, fall: float = 0.5) -> None:
-        self.optimizer, self.seconds, self.warm_up, self.fall = optimizer, seconds, warm_up, fall
+        """`seconds` count from the start of the program: drawing and compiling use up their share of them."""
+        self.optimizer, self.warm_up, self.fall = optimizer, warm_up, fall
+        self.seconds = max(seconds - (time.monotonic() - _STARTED), 0.15 * seconds)
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.progress = 0.0
         self.step = 0

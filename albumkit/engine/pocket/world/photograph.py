@@ -15,6 +15,7 @@ from albumkit.engine.pocket.world.background import FAR, Buffers, background
 from albumkit.engine.pocket.world.camera import rays
 from albumkit.engine.pocket.world.lights import Lighting, lighting, sky
 from albumkit.engine.pocket.world.names import FINISHES
+from albumkit.engine.pocket.world.noise import GRAIN, SIDE, look
 from albumkit.engine.pocket.world.patterns import surface
 from albumkit.engine.pocket.world.scenes import Scenes
 from albumkit.engine.pocket.world.trace import Rays, march, normals, openness, shadow, turn
@@ -141,7 +142,7 @@ def _out_of_focus(scenes: Scenes, depth: Tensor, behind: Tensor, light: Tensor) 
     return light + (mixed - light) * (amount * 1.6).clamp(0, 1) * (weight > 1e-2)
 
 
-def _develop(scenes: Scenes, light: Tensor, generator: torch.Generator) -> Tensor:
+def _develop(scenes: Scenes, light: Tensor) -> Tensor:
     """Linear light (n, 3, h, w) to uint8 (n, h, w, 3): a film's curve, a little vignette and noise."""
     n, _, height, width = light.shape
     y = torch.linspace(-1, 1, height, device=light.device)[:, None]
@@ -151,8 +152,10 @@ def _develop(scenes: Scenes, light: Tensor, generator: torch.Generator) -> Tenso
     light = light * 0.62
     film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
     srgb = film.clamp(0, 1) ** (1 / 2.2)
-    noise = torch.randn(n, 1, height, width, generator=generator).to(light.device)
-    return ((srgb + 0.006 * noise).clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
+    across = torch.arange(height * width, device=light.device)
+    shift = scenes.sensor[:, None]
+    noise = look(GRAIN, (across % width + shift % 509) / SIDE, (across // width + shift // 509) / SIDE)
+    return ((srgb + 0.006 * noise.reshape(n, 1, height, width)).clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -181,7 +184,6 @@ def render(scenes: Scenes, size: Size, device: torch.device | str = "cpu") -> tu
         small = functional.avg_pool2d(stack.reshape(-1, h, w, 5).permute(0, 3, 1, 2), _SUBPIXELS)
         share = small[:, 4:]
         light = _out_of_focus(some, small[:, 3:4], (share == 0).float(), small[:, :3])
-        noise = torch.Generator().manual_seed(int(some.sensor[0]))
-        images.append(_develop(some, light, noise))
+        images.append(_develop(some, light))
         masks.append((share[:, 0] > 0.49).to(torch.uint8) * 255)
     return torch.cat(images), torch.cat(masks)
