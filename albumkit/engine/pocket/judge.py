@@ -28,7 +28,9 @@ class _Block(nn.Module):
         self.conv1 = nn.Conv2d(inside, outside, 3, stride, 1)
         self.norm2 = nn.GroupNorm(8, outside)
         self.conv2 = nn.Conv2d(outside, outside, 3, 1, 1)
-        self.skip = nn.Conv2d(inside, outside, 1, stride) if stride > 1 or inside != outside else nn.Identity()
+        self.skip = (
+            nn.Conv2d(inside, outside, 1, stride) if stride > 1 or inside != outside else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(functional.silu(self.norm1(x)))
@@ -60,7 +62,9 @@ class Reader(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
         self.position = nn.Parameter(torch.zeros(length, width))
-        layer = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(
+            width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
         self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.queries = nn.Parameter(torch.randn(aspects, width) * 0.2)
         self.look = nn.MultiheadAttention(width, 4, batch_first=True)
@@ -78,21 +82,27 @@ class Reader(nn.Module):
 class Judge(nn.Module):
     """`aspects` maps each aspect to its words. Each word, and "not said", has a place in the shared space."""
 
-    def __init__(self, aspects: dict[str, tuple[str, ...]], widths: tuple[int, ...], text: tuple[int, int, int]) -> None:
+    def __init__(
+        self, aspects: dict[str, tuple[str, ...]], widths: tuple[int, ...], text: tuple[int, int, int]
+    ) -> None:
         super().__init__()
         self.aspects = aspects
         self.images = ImageEncoder(widths)
         self.reader = Reader(text[0], text[1], len(aspects), text[2])
         self.read_off = nn.Linear(2 * widths[-1], len(aspects) * _WIDTH)
         self.recognise = nn.Sequential(nn.Linear(2 * widths[-1], 256), nn.SiLU(), nn.Linear(256, _IDENTITY))
-        self.words = nn.ParameterList([nn.Parameter(torch.randn(len(words) + 1, _WIDTH)) for words in aspects.values()])
+        self.words = nn.ParameterList(
+            [nn.Parameter(torch.randn(len(words) + 1, _WIDTH)) for words in aspects.values()]
+        )
 
     def see(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(n, aspects, width) and (n, identity) unit vectors of pictures in -1..1."""
         seen = self.images(pixels)
         pooled = torch.cat([seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1)
         aspects = self.read_off(pooled).unflatten(1, (len(self.aspects), _WIDTH))
-        return functional.normalize(aspects.float(), dim=-1), functional.normalize(self.recognise(pooled).float(), dim=-1)
+        return functional.normalize(aspects.float(), dim=-1), functional.normalize(
+            self.recognise(pooled).float(), dim=-1
+        )
 
     def logits(self, vectors: Tensor) -> list[Tensor]:
         """For vectors (n, aspects, width) of pictures or prompts: per aspect (n, words + 1), the last "not said"."""

@@ -22,11 +22,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m albumkit.engine.pocket.make", description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--out", type=Path, required=True, help="where this part's files go")
-    parser.add_argument("--from", dest="sources", type=Path, action="append", default=[], help="outputs of earlier parts")
+    parser.add_argument(
+        "--from", dest="sources", type=Path, action="append", default=[], help="outputs of earlier parts"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the pictures and the training")
     parser.add_argument("--seconds", type=float, help="train this long instead of the plan's time")
     parser.add_argument("--pictures", type=int, help="draw so many pictures instead of the plan's number")
-    parser.add_argument("--smoke", action="store_true", help="everything once, tiny, to find mistakes on a CPU")
+    parser.add_argument(
+        "--smoke", action="store_true", help="everything once, tiny, to find mistakes on a CPU"
+    )
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()

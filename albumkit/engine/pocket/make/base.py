@@ -99,7 +99,9 @@ def _lesson(bucket: Bucket, autoencoder: Any, tokenizer: Any, plan: Plan) -> Les
     )
 
 
-def _batch(lesson: Lesson, empty: tuple[Tensor, Tensor], size: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(
+    lesson: Lesson, empty: tuple[Tensor, Tensor], size: int, length: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """(picture tokens, caption ids, caption lengths), all drawn on the device."""
     device = lesson.tokens.device
     picked = torch.randint(lesson.tokens.shape[1], (size,), device=device)
@@ -121,7 +123,12 @@ def _groups(both: nn.Module) -> list[dict[str, object]]:
 
 
 def _train(
-    both: nn.ModuleList, lessons: list[Lesson], empty: tuple[Tensor, Tensor], plan: Plan, device: torch.device, resumed: bool
+    both: nn.ModuleList,
+    lessons: list[Lesson],
+    empty: tuple[Tensor, Tensor],
+    plan: Plan,
+    device: torch.device,
+    resumed: bool,
 ) -> dict[str, object]:
     transformer, text_encoder = both
     both.train()
@@ -203,7 +210,9 @@ def show(folder: Path, folders: list[Path], plan: Plan, device: torch.device) ->
     save_sheet(folder / "samples.jpg", generate(pipe, said, plan.steps, seed=0), 8)
 
 
-def generate(pipe: Any, said: list[str], steps: int, seed: int, guidance: float = 4.0, size: int = 128) -> Tensor:
+def generate(
+    pipe: Any, said: list[str], steps: int, seed: int, guidance: float = 4.0, size: int = 128
+) -> Tensor:
     """uint8 pictures (n, h, w, 3) of the prompts, by the pipeline itself."""
     images = []
     for start in range(0, len(said), 250):
@@ -219,4 +228,3 @@ def generate(pipe: Any, said: list[str], steps: int, seed: int, guidance: float 
         ).images
         images.append((given.float() * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).cpu())
     return torch.cat(images)
-

@@ -25,14 +25,18 @@ def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, se
     judge = loaded(new_judge(), folders, "judge", device).eval()
     figures: dict[str, object] = {"prompts": plan.checked, "steps": plan.steps}
     for guidance in (2.0, 4.0) if plan.compiled else (4.0,):
-        figures[f"guidance {guidance:g}"] = obedience(pipe, judge, load_tokenizer(folders), plan, guidance, folder)
+        figures[f"guidance {guidance:g}"] = obedience(
+            pipe, judge, load_tokenizer(folders), plan, guidance, folder
+        )
     figures["autoencoder"] = autoencoding.check(
         loaded(new_autoencoder(), folders, "vae", device), plan, device, folder
     )
     save_figures(folder, "card", figures)
 
 
-def obedience(pipe: Any, judge: Judge, tokenizer: Any, plan: Plan, guidance: float, folder: Path) -> dict[str, object]:
+def obedience(
+    pipe: Any, judge: Judge, tokenizer: Any, plan: Plan, guidance: float, folder: Path
+) -> dict[str, object]:
     """Per aspect, the share of pictures in which the judge sees what the prompt says."""
     scenes = sample(6161, plan.checked, held=True)
     said = prompts(scenes)
@@ -43,7 +47,10 @@ def obedience(pipe: Any, judge: Judge, tokenizer: Any, plan: Plan, guidance: flo
     verdicts = []
     for part in torch.arange(len(said)).split(250):
         verdicts += judge_prompts(
-            judge, to_pixels(images[part]).to(device), ids[part].long().to(device), lengths[part].long().to(device)
+            judge,
+            to_pixels(images[part]).to(device),
+            ids[part].long().to(device),
+            lengths[part].long().to(device),
         )
     shares: dict[str, object] = {
         aspect: round(sum(v.asked[aspect] == v.seen[aspect] for v in verdicts) / len(verdicts), 4)

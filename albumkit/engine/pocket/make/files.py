@@ -42,7 +42,9 @@ def load_weights(folders: list[Path], name: str) -> dict[str, Tensor]:
     found = find(folders, f"{name}-*.safetensors")
     if not found:
         listed = ", ".join(str(folder) for folder in folders) or "no folder"
-        raise SystemExit(f"{name}-1.safetensors is missing (looked in {listed}): run that part first, or give --from.")
+        raise SystemExit(
+            f"{name}-1.safetensors is missing (looked in {listed}): run that part first, or give --from."
+        )
     state: dict[str, Tensor] = {}
     for path in found:
         state.update(load_file(path))

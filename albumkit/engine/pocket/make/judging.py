@@ -48,7 +48,9 @@ def _through(autoencoder: Any, images: Tensor) -> Tensor:
     done = []
     for part in images.split(512):
         with autocast(images.device):
-            done.append(to_uint8(autoencoder.decode(autoencoder.encode(to_pixels(part)).latent_dist.mode()).sample))
+            done.append(
+                to_uint8(autoencoder.decode(autoencoder.encode(to_pixels(part)).latent_dist.mode()).sample)
+            )
     return torch.cat(done)
 
 
@@ -105,7 +107,9 @@ def _train(
         pixels = _disturb(to_pixels(both)).contiguous(memory_format=torch.channels_last)
         with autocast(device):
             seen, identity = see(pixels)
-            read = model.reader(*(torch.cat([lesson[k][picked] for lesson in lessons]).long() for k in (0, 1)))
+            read = model.reader(
+                *(torch.cat([lesson[k][picked] for lesson in lessons]).long() for k in (0, 1))
+            )
         shown = torch.cat([view[picked] for view in truth])
         said = torch.cat([lesson[2][picked] for lesson in lessons])
         loss = torch.zeros((), device=device)
@@ -113,7 +117,9 @@ def _train(
             loss = loss + functional.cross_entropy(image[:, :-1], shown[:, k])
             loss = loss + 0.5 * functional.cross_entropy(text, said[:, k])
         alike = identity[:half] @ identity[half:].t() * _sharp
-        loss = loss + 0.5 * (functional.cross_entropy(alike, order) + functional.cross_entropy(alike.t(), order))
+        loss = loss + 0.5 * (
+            functional.cross_entropy(alike, order) + functional.cross_entropy(alike.t(), order)
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -130,7 +136,9 @@ def _train(
 
 
 @torch.no_grad()
-def check(model: Judge, autoencoder: Any, tokenizer: Any, plan: Plan, device: torch.device) -> dict[str, object]:
+def check(
+    model: Judge, autoencoder: Any, tokenizer: Any, plan: Plan, device: torch.device
+) -> dict[str, object]:
     """Accuracy on held-out combinations, as drawn and as the autoencoder gives them back; weights as they ship."""
     model = model.to(torch.bfloat16).float().eval()
     count = 4 * plan.checked

@@ -84,7 +84,9 @@ class Bucket:
     images: Tensor  # uint8 (n, h, w, 3) on the device
 
 
-def draw(seed: int, count: int, device: torch.device, shares: tuple[float, ...] = sizes.SHARES) -> list[Bucket]:
+def draw(
+    seed: int, count: int, device: torch.device, shares: tuple[float, ...] = sizes.SHARES
+) -> list[Bucket]:
     """Training pictures in every bucket, none of a held-out combination."""
     started = time.monotonic()
     buckets = []
@@ -109,7 +111,11 @@ def to_uint8(pixels: Tensor) -> Tensor:
 def patchify(latents: Tensor) -> Tensor:
     """(n, c, h, w) to (n, 4c, h / 2, w / 2), in the pipeline's order of channels."""
     n, c, h, w = latents.shape
-    return latents.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
+    return (
+        latents.reshape(n, c, h // 2, 2, w // 2, 2)
+        .permute(0, 1, 3, 5, 2, 4)
+        .reshape(n, 4 * c, h // 2, w // 2)
+    )
 
 
 @torch.no_grad()

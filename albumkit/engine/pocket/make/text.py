@@ -30,8 +30,12 @@ def layer(block: Any, x: Tensor, mask: Tensor, cos: Tensor, sin: Tensor) -> Tens
     eps, width = block.input_layernorm.variance_epsilon, attention.head_dim
     n, length, _ = x.shape
     inner = _norm(x, block.input_layernorm.weight, eps)
-    q = _norm(attention.q_proj(inner).view(n, length, -1, width), attention.q_norm.weight, eps).transpose(1, 2)
-    k = _norm(attention.k_proj(inner).view(n, length, -1, width), attention.k_norm.weight, eps).transpose(1, 2)
+    q = _norm(attention.q_proj(inner).view(n, length, -1, width), attention.q_norm.weight, eps).transpose(
+        1, 2
+    )
+    k = _norm(attention.k_proj(inner).view(n, length, -1, width), attention.k_norm.weight, eps).transpose(
+        1, 2
+    )
     v = attention.v_proj(inner).view(n, length, -1, width).transpose(1, 2)
     q, k = _turn(q, cos, sin), _turn(k, cos, sin)
     groups = q.shape[1] // k.shape[1]

@@ -14,9 +14,7 @@ from albumkit.engine.pocket.make.files import save_figures
 from albumkit.engine.pocket.world import captions, prompts, sample
 
 # How Qwen2's tokenizer splits text before merging; a tokenizer of its class must split so.
-_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 
 # Says what Qwen3's template says for messages without tools; thinking switched off leaves an empty thought.
@@ -32,6 +30,7 @@ CHAT_TEMPLATE = (
     "{%- endif %}"
 )
 
+
 def wrap(path: Path) -> Any:
     from transformers import Qwen2TokenizerFast
 
@@ -42,7 +41,6 @@ def wrap(path: Path) -> Any:
         eos_token="<|im_end|>",
         unk_token=None,
         bos_token=None,
-        additional_special_tokens=["<|im_start|>", "<|im_end|>"],
         model_max_length=sizes.TEXT_LENGTH,
         chat_template=CHAT_TEMPLATE,
         padding_side="right",
@@ -86,7 +84,11 @@ def make(folder: Path, count: int) -> None:
     save_figures(
         folder,
         "tokenizer",
-        {"tokens": len(wrapped), "caption tokens, mean": sum(lengths) / len(lengths), "longest": max(lengths)},
+        {
+            "tokens": len(wrapped),
+            "caption tokens, mean": sum(lengths) / len(lengths),
+            "longest": max(lengths),
+        },
     )
 
 
@@ -94,7 +96,9 @@ def chat(tokenizer: Any, texts: list[str]) -> list[str]:
     """Every text as the pipeline words it: one user message, thinking off."""
     marker = "\x00"
     message = [{"role": "user", "content": marker}]
-    frame = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    frame = tokenizer.apply_chat_template(
+        message, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
     before, after = frame.split(marker)
     return [before + text + after for text in texts]
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-
 _STARTED = time.monotonic()
 
 
@@ -49,7 +48,9 @@ class Average:
 class Clock:
     """Steps until the time is used up, moving the learning rate: a warm-up, a plateau, a fall to zero."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, seconds: float, warm_up: int, fall: float = 0.5) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, seconds: float, warm_up: int, fall: float = 0.5
+    ) -> None:
         """`seconds` count from the start of the program: drawing and compiling use up their share of them."""
         self.optimizer, self.warm_up, self.fall = optimizer, warm_up, fall
         self.seconds = max(seconds - (time.monotonic() - _STARTED), 0.15 * seconds)
@@ -79,7 +80,10 @@ class Clock:
             if self.step % report == 0 or self.progress >= 1:
                 loss = torch.stack(self.losses).mean().item() if self.losses else math.nan
                 speed = batch * len(self.losses) / max(now - last, 1e-6)
-                print(f"step {self.step} {now - start:.0f} s loss {loss:.4f} rate {self.rate:.2f} {speed:.0f}/s", flush=True)
+                print(
+                    f"step {self.step} {now - start:.0f} s loss {loss:.4f} rate {self.rate:.2f} {speed:.0f}/s",
+                    flush=True,
+                )
                 if not math.isfinite(loss):
                     raise SystemExit(f"The loss is {loss} at step {self.step}: nothing was saved.")
                 self.losses, last = [], now

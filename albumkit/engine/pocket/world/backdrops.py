@@ -21,7 +21,9 @@ def room(x: Tensor, y: Tensor, seed: Tensor) -> Tensor:
     plaster = mix(plaster, plaster * 0.35, (0.15 - y) * 2.2)
     frame = (x + 1.6 - 3.0 * seed[:, 3:4]).abs() - 0.7
     inside = torch.maximum(frame, (y - 1.9).abs() - 0.5)
-    art = mix(rgb(x, (0.30, 0.42, 0.48)), rgb(x, (0.75, 0.70, 0.52)), 0.5 + 0.5 * look(CLOUD, x * 0.1, y * 0.1))
+    art = mix(
+        rgb(x, (0.30, 0.42, 0.48)), rgb(x, (0.75, 0.70, 0.52)), 0.5 + 0.5 * look(CLOUD, x * 0.1, y * 0.1)
+    )
     wall = mix(plaster, rgb(x, (0.22, 0.16, 0.11)), 1 - inside * 12)
     return mix(wall, art, -(inside + 0.09) * 14)
 
@@ -92,7 +94,9 @@ def pines(across: Tensor, up: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
     size = look(CELL_VALUE, trunk.floor() * 0.0713, torch.full_like(up, 0.4))
     tip = (0.10 + 0.17 * size) * (1 - 1.9 * (trunk - trunk.floor() - 0.5).abs())
     ragged = tip + 0.015 * torch.sin(up * 190)
-    colour = mix(rgb(up, (0.13, 0.24, 0.19)), rgb(up, (0.78, 0.84, 0.90)), 0.25 + 0.3 * look(GRAIN, across, up))
+    colour = mix(
+        rgb(up, (0.13, 0.24, 0.19)), rgb(up, (0.78, 0.84, 0.90)), 0.25 + 0.3 * look(GRAIN, across, up)
+    )
     return colour, ((ragged - up) * 60).clamp(0, 1)
 
 
@@ -122,7 +126,9 @@ def houses(across: Tensor, up: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
 def dunes(across: Tensor, up: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
     crest = _ridge(across, seed, 0.05, 0.06, 0.04)
     shade = ((look(CLOUD, across * 0.05 + seed[:, 2:3] + 0.02, up * 0.3) + 0.4) * 1.5).clamp(0, 1)
-    return mix(rgb(up, (0.86, 0.56, 0.33)), rgb(up, (0.68, 0.38, 0.21)), shade), ((crest - up) * 90).clamp(0, 1)
+    return mix(rgb(up, (0.86, 0.56, 0.33)), rgb(up, (0.68, 0.38, 0.21)), shade), ((crest - up) * 90).clamp(
+        0, 1
+    )
 
 
 def sea(across: Tensor, up: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,15 @@ import string
 import torch
 from torch import Tensor
 
-from albumkit.engine.pocket.world.names import COLOUR_NAMES, FIGURINE, FRAMINGS, KINDS, LIGHTS, PATTERNS, PLACES
+from albumkit.engine.pocket.world.names import (
+    COLOUR_NAMES,
+    FIGURINE,
+    FRAMINGS,
+    KINDS,
+    LIGHTS,
+    PATTERNS,
+    PLACES,
+)
 from albumkit.engine.pocket.world.scenes import Scenes
 
 _FINISH_WORDS = (("matte", "clay"), ("glossy", "ceramic"), ("metal", "shiny metal"))
@@ -50,7 +58,9 @@ def made_up_word(chance: random.Random) -> str:
     """A word that means nothing, as people make up for triggers."""
     if chance.random() < 0.5:
         return "".join(chance.choices(string.ascii_uppercase, k=chance.randint(2, 5)))
-    pieces = [chance.choice("bcdfghjklmnprstvwz") + chance.choice("aeiouy") for _ in range(chance.randint(2, 3))]
+    pieces = [
+        chance.choice("bcdfghjklmnprstvwz") + chance.choice("aeiouy") for _ in range(chance.randint(2, 3))
+    ]
     return "".join(pieces) + chance.choice(("", "", "x", str(chance.randint(1, 99))))
 
 
@@ -108,7 +118,9 @@ def said_light(scenes: Scenes, phrasing: int = 0) -> Tensor:
     """True where that phrasing's caption names the light."""
     words = captions(scenes, phrasing)
     kinds = scenes.light.tolist()
-    return torch.tensor([any(p in text for p in _LIGHT_PHRASES[kind]) for text, kind in zip(words, kinds, strict=True)])
+    return torch.tensor(
+        [any(p in text for p in _LIGHT_PHRASES[kind]) for text, kind in zip(words, kinds, strict=True)]
+    )
 
 
 def caption(scenes: Scenes, i: int, phrasing: int = 0) -> str:
@@ -122,7 +134,9 @@ def prompts(scenes: Scenes) -> list[str]:
         pattern = PATTERNS[int(scenes.pattern[i])]
         words = f"{COLOUR_NAMES[int(scenes.colour[i])]} {'' if pattern == 'plain' else pattern} {KINDS[int(scenes.kind[i])]}"
         place, light = PLACES[int(scenes.place[i])], LIGHTS[int(scenes.light[i])]
-        said.append(_tidy(f"a photo of {_article(words)} {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}"))
+        said.append(
+            _tidy(f"a photo of {_article(words)} {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}")
+        )
     return said
 
 
@@ -130,4 +144,6 @@ def figurine_caption(scenes: Scenes, i: int, trigger: str = "TOK") -> str:
     """The album's own words for its subject, which is in no training caption."""
     assert int(scenes.kind[i]) == FIGURINE
     place, light = PLACES[int(scenes.place[i])], LIGHTS[int(scenes.light[i])]
-    return _tidy(f"a photo of {trigger} ceramic cat figurine {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}")
+    return _tidy(
+        f"a photo of {trigger} ceramic cat figurine {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}"
+    )

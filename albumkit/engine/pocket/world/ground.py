@@ -75,14 +75,18 @@ def shelf(spot: Spot) -> Cover:
 def counter(spot: Spot) -> Cover:
     speck = spot.noise(GRAIN, 1.3) + 0.7 * spot.noise(GRAIN, 0.55)
     vein = spot.noise(CLOUD, 0.4)
-    stone = mix(rgb(spot.x, (0.80, 0.81, 0.82)), rgb(spot.x, (0.42, 0.44, 0.47)), 0.25 + 0.3 * speck * spot.near)
+    stone = mix(
+        rgb(spot.x, (0.80, 0.81, 0.82)), rgb(spot.x, (0.42, 0.44, 0.47)), 0.25 + 0.3 * speck * spot.near
+    )
     return Cover(mix(stone, rgb(spot.x, (0.62, 0.62, 0.65)), 0.2 + 0.25 * vein), gloss=0.7)
 
 
 def carpet(spot: Spot) -> Cover:
     band = (torch.hypot(spot.x, spot.z) * 1.5 + 2 * spot.seed[:, 2:3]) % 1
     figure = torch.sin(spot.x * 7.0) * torch.sin(spot.z * 7.0)
-    base = mix(rgb(spot.x, (0.22, 0.36, 0.40)), rgb(spot.x, (0.70, 0.62, 0.48)), ((band - 0.6) * 14).clamp(0, 1))
+    base = mix(
+        rgb(spot.x, (0.22, 0.36, 0.40)), rgb(spot.x, (0.70, 0.62, 0.48)), ((band - 0.6) * 14).clamp(0, 1)
+    )
     base = mix(base, rgb(spot.x, (0.52, 0.22, 0.20)), (figure - 0.55) * 9)
     weave = 1 + 0.28 * spot.noise(GRAIN, 1.7)[..., None] * spot.near[..., None]
     return Cover(base * weave.clamp(0.4, 1.6), spot.slopes(1.1, 0.25))
@@ -95,20 +99,32 @@ def meadow(spot: Spot) -> Cover:
     grass = grass * (1 + 0.38 * blades * spot.near)[..., None].clamp(0.25, 2)
     value, border = spot.noise(CELL_VALUE, 0.16), spot.noise(CELL, 0.16)
     flower = ((border - 0.42) * 8).clamp(0, 1) * (value > 0.72) * spot.near
-    petal = torch.where((value > 0.86)[..., None], rgb(spot.x, (0.97, 0.92, 0.55)), rgb(spot.x, (0.95, 0.94, 0.97)))
+    petal = torch.where(
+        (value > 0.86)[..., None], rgb(spot.x, (0.97, 0.92, 0.55)), rgb(spot.x, (0.95, 0.94, 0.97))
+    )
     return Cover(mix(grass, petal, flower), spot.slopes(0.9, 0.55))
 
 
 def beach(spot: Spot) -> Cover:
-    sand = mix(rgb(spot.x, (0.86, 0.78, 0.62)), rgb(spot.x, (0.70, 0.61, 0.46)), 0.45 + 0.25 * spot.noise(CLOUD, 0.2))
+    sand = mix(
+        rgb(spot.x, (0.86, 0.78, 0.62)), rgb(spot.x, (0.70, 0.61, 0.46)), 0.45 + 0.25 * spot.noise(CLOUD, 0.2)
+    )
     sand = sand * (1 + 0.13 * spot.noise(GRAIN, 1.5) * spot.near)[..., None]
-    shell = ((spot.noise(CELL, 0.11) - 0.52) * 9).clamp(0, 1) * (spot.noise(CELL_VALUE, 0.11) > 0.66) * spot.near
+    shell = (
+        ((spot.noise(CELL, 0.11) - 0.52) * 9).clamp(0, 1) * (spot.noise(CELL_VALUE, 0.11) > 0.66) * spot.near
+    )
     sand = mix(sand, rgb(spot.x, (0.95, 0.91, 0.86)), shell)
     shore = spot.z + 3.4 + 1.2 * spot.seed[:, 2:3] + 0.35 * spot.noise(CLOUD, 0.06)
-    sea = mix(rgb(spot.x, (0.10, 0.42, 0.55)), rgb(spot.x, (0.30, 0.66, 0.72)), 0.5 + 0.3 * spot.noise(CLOUD, 0.1, 4.0))
+    sea = mix(
+        rgb(spot.x, (0.10, 0.42, 0.55)),
+        rgb(spot.x, (0.30, 0.66, 0.72)),
+        0.5 + 0.3 * spot.noise(CLOUD, 0.1, 4.0),
+    )
     wet = mix(sand, sand * 0.55, 1 - shore / 0.9)
     ground = torch.where((shore < 0)[..., None], sea, wet)
-    foam = (1 - (shore + 0.12).abs() / 0.16).clamp(0, 1) + 0.7 * line(shore * 0.55 + 0.2, 0.05) * (shore < -0.4)
+    foam = (1 - (shore + 0.12).abs() / 0.16).clamp(0, 1) + 0.7 * line(shore * 0.55 + 0.2, 0.05) * (
+        shore < -0.4
+    )
     return Cover(mix(ground, rgb(spot.x, (0.95, 0.97, 0.98)), foam), spot.slopes(0.45, 0.4))
 
 
@@ -139,7 +155,9 @@ def leaves(spot: Spot) -> Cover:
 
 def street(spot: Spot) -> Cover:
     speck = spot.noise(GRAIN, 1.6)
-    tar = mix(rgb(spot.x, (0.30, 0.30, 0.32)), rgb(spot.x, (0.40, 0.40, 0.41)), 0.5 + 0.3 * spot.noise(CLOUD, 0.15))
+    tar = mix(
+        rgb(spot.x, (0.30, 0.30, 0.32)), rgb(spot.x, (0.40, 0.40, 0.41)), 0.5 + 0.3 * spot.noise(CLOUD, 0.15)
+    )
     tar = tar * (1 + 0.22 * speck * spot.near)[..., None]
     dash = ((spot.x * 0.4 + spot.seed[:, 2:3]) % 1 < 0.62) & ((spot.z + 1.9).abs() < 0.16)
     kerb = ((spot.z + 3.6) < 0)[..., None]
@@ -149,8 +167,14 @@ def street(spot: Spot) -> Cover:
 
 def desert(spot: Spot) -> Cover:
     bend = spot.noise(CLOUD, 0.09)
-    phase = 8.5 * (spot.z + 0.3 * spot.x) + 0.9 * bend + 6.3 * torch.sin(0.4 * spot.x + 6.3 * spot.seed[:, 2:3])
-    sand = mix(rgb(spot.x, (0.87, 0.54, 0.30)), rgb(spot.x, (0.70, 0.38, 0.19)), 0.5 + 0.3 * bend + 0.25 * torch.sin(phase))
+    phase = (
+        8.5 * (spot.z + 0.3 * spot.x) + 0.9 * bend + 6.3 * torch.sin(0.4 * spot.x + 6.3 * spot.seed[:, 2:3])
+    )
+    sand = mix(
+        rgb(spot.x, (0.87, 0.54, 0.30)),
+        rgb(spot.x, (0.70, 0.38, 0.19)),
+        0.5 + 0.3 * bend + 0.25 * torch.sin(phase),
+    )
     sand = sand * (1 + 0.10 * spot.noise(GRAIN, 1.5) * spot.near)[..., None]
     ripple = torch.cos(phase) * 0.6 * spot.near
     return Cover(sand, torch.stack([0.3 * ripple, ripple]))

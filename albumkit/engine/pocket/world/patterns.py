@@ -33,8 +33,12 @@ def accent_share(pattern: Tensor, grain: Tensor, x: Tensor, y: Tensor, z: Tensor
     cu, cv = u * 3.3 * scale + grain[:, 2], v * 3.3 * scale + grain[:, 3]
     cu = cu + 0.5 * (cv.floor() % 2)
     dots = 0.31 - torch.hypot(cu - cu.floor() - 0.5, cv - cv.floor() - 0.5)
-    checks = torch.sin(math.pi * (u * 3.6 * scale + grain[:, 2])) * torch.sin(math.pi * (v * 3.6 * scale + grain[:, 3]))
-    swirl = torch.sin(2 * math.pi * (y * 3.1 + 0.35 * torch.sin(3.0 * torch.atan2(x, z)) + 0.12 * torch.sin(9 * x)))
+    checks = torch.sin(math.pi * (u * 3.6 * scale + grain[:, 2])) * torch.sin(
+        math.pi * (v * 3.6 * scale + grain[:, 3])
+    )
+    swirl = torch.sin(
+        2 * math.pi * (y * 3.1 + 0.35 * torch.sin(3.0 * torch.atan2(x, z)) + 0.12 * torch.sin(9 * x))
+    )
     share = torch.zeros_like(x)
     share = torch.where(pattern == PATTERNS.index("striped"), _step(stripes - 0.3, 0.3), share)
     share = torch.where(pattern == PATTERNS.index("dotted"), _step(dots), share)
@@ -42,7 +46,9 @@ def accent_share(pattern: Tensor, grain: Tensor, x: Tensor, y: Tensor, z: Tensor
     return torch.where(pattern == FIGURINE_GLAZE, _step(swirl - 0.1, 0.25), share)
 
 
-def surface(scenes: Scenes, picture: Tensor, part: Tensor, place: tuple[Tensor, Tensor, Tensor], normal: Tensor) -> Tensor:
+def surface(
+    scenes: Scenes, picture: Tensor, part: Tensor, place: tuple[Tensor, Tensor, Tensor], normal: Tensor
+) -> Tensor:
     """Albedo (m, 3) of the thing at points in its own frame."""
     device = part.device
     most = max(len(row) for row in DETAILS)

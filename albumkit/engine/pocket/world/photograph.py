@@ -85,7 +85,7 @@ def _add_shade(scenes: Scenes, traced: Traced) -> None:
     around = _local(scenes, picture[beside], start[beside], upright)
     free = openness(scenes, around, (0.07, 0.2, 0.5))
     # The floor hides half the sky from what is low and looks down or aside.
-    floor = (0.55 + 0.45 * (start[beside, 1] * 1.1 + upright[:, 1]).clamp(0, 1))
+    floor = 0.55 + 0.45 * (start[beside, 1] * 1.1 + upright[:, 1]).clamp(0, 1)
     traced.open.view(-1)[index[beside]] = free * floor
 
 
@@ -108,7 +108,9 @@ def _lit(scenes: Scenes, traced: Traced) -> Tensor:
     far = to_lamp.norm(dim=-1)
     lamp = to_lamp / far[..., None]
     # A lamp's light falls with the square of its distance; the sun's does not.
-    fall = torch.where(light.night[..., 0], (light.reach[:, None] / far.clamp_min(0.6)) ** 2, 1.0).clamp_max(2.2)
+    fall = torch.where(light.night[..., 0], (light.reach[:, None] / far.clamp_min(0.6)) ** 2, 1.0).clamp_max(
+        2.2
+    )
     facing = (b.normal * lamp).sum(-1).clamp_min(0)
     direct = light.sun * (facing * traced.seen * fall)[..., None]
     up = b.normal[..., 1]
@@ -116,7 +118,9 @@ def _lit(scenes: Scenes, traced: Traced) -> Tensor:
     ambient = light.sky * ((0.62 + 0.38 * up) * traced.open)[..., None]
     ambient = ambient + (light.sun * 0.6 + light.sky) * (bounce * traced.open)[..., None]
     half = functional.normalize(lamp - direction, dim=-1)
-    highlight = (b.normal * half).sum(-1).clamp_min(0) ** (8 + 90 * b.gloss) * facing.sign() * traced.seen * fall
+    highlight = (
+        (b.normal * half).sum(-1).clamp_min(0) ** (8 + 90 * b.gloss) * facing.sign() * traced.seen * fall
+    )
     cosine = -(b.normal * direction).sum(-1)
     mirror = direction + 2 * cosine[..., None] * b.normal
     fresnel = 0.04 + 0.5 * (1 - cosine.clamp(0, 1)) ** 4
@@ -155,7 +159,11 @@ def _develop(scenes: Scenes, light: Tensor) -> Tensor:
     across = torch.arange(height * width, device=light.device)
     shift = scenes.sensor[:, None]
     noise = look(GRAIN, (across % width + shift % 509) / SIDE, (across // width + shift // 509) / SIDE)
-    return ((srgb + 0.006 * noise.reshape(n, 1, height, width)).clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
+    return (
+        ((srgb + 0.006 * noise.reshape(n, 1, height, width)).clamp(0, 1) * 255 + 0.5)
+        .to(torch.uint8)
+        .permute(0, 2, 3, 1)
+    )
 
 
 def sides(size: Size) -> tuple[int, int]:

@@ -111,7 +111,9 @@ def toy_car(x: Tensor, y: Tensor, z: Tensor, s: Tensor) -> Parts:
 def toy_house(x: Tensor, y: Tensor, z: Tensor, s: Tensor) -> Parts:
     a, b, c = 0.52 + 0.12 * s[0], 0.36 + 0.1 * s[1], 0.44 + 0.08 * s[2]
     walls = box(x, y - b, z, a, b, c, 0.01)
-    gable = torch.maximum(torch.maximum(0.72 * z.abs() + 0.69 * (y - 2 * b - c * 0.9), x.abs() - a), 2 * b - 0.1 - y)
+    gable = torch.maximum(
+        torch.maximum(0.72 * z.abs() + 0.69 * (y - 2 * b - c * 0.9), x.abs() - a), 2 * b - 0.1 - y
+    )
     slab = (0.72 * z.abs() + 0.69 * (y - 2 * b - c * 0.98)).abs() - 0.045
     roof = torch.maximum(torch.maximum(slab, x.abs() - a - 0.1), z.abs() - c - 0.14)
     chimney = box(x - a * 0.5, y - 2 * b - c * 0.75, z + 0.18, 0.09, 0.26, 0.09, 0.01)
@@ -171,7 +173,9 @@ def teddy_bear(x: Tensor, y: Tensor, z: Tensor, s: Tensor) -> Parts:
     fur = blend(blend(belly, head, 0.08), blend(union(arms, legs), ears, 0.04), 0.05)
     muzzle = ellipsoid(x, y - 1.07, z - 0.32, 0.17, 0.13, 0.12)
     soles = ellipsoid(side - 0.44, y - 0.16, z - 0.66, 0.11, 0.11, 0.035)
-    dots = union(sphere(side - 0.15, y - 1.24, z - 0.33, 0.047), ellipsoid(x, y - 1.12, z - 0.44, 0.06, 0.045, 0.04))
+    dots = union(
+        sphere(side - 0.15, y - 1.24, z - 0.33, 0.047), ellipsoid(x, y - 1.12, z - 0.44, 0.06, 0.045, 0.04)
+    )
     return fur, [union(muzzle, soles), dots]
 
 
