@@ -120,7 +120,8 @@ def toy_house(x: Tensor, y: Tensor, z: Tensor, s: Tensor) -> Parts:
     door = box(x, y - 0.23, z - c, 0.13, 0.23, 0.02, 0.01)
     panes = box(x.abs() - a * 0.62, y - b * 1.1, z - c, 0.11, 0.13, 0.02, 0.01)
     panes = union(panes, box(x.abs() - a, y - b * 1.1, z, 0.02, 0.13, 0.13, 0.01))
-    return union(walls, gable), [union(roof, chimney), door, panes]
+    # The roof takes the colour: it is what shows from above.
+    return union(roof, chimney), [union(walls, gable), door, panes]
 
 
 def sailing_boat(x: Tensor, y: Tensor, z: Tensor, s: Tensor) -> Parts:
@@ -240,7 +241,7 @@ _GLASS, _WOOD = (0.16, 0.22, 0.3), (0.38, 0.24, 0.13)
 # The sRGB colours of each kind's details, in the order its function returns them.
 DETAILS: tuple[tuple[tuple[float, float, float], ...], ...] = (
     (), (), (), (_BRASS,), (), ((0.95, 0.86, 0.5),), (_INK, _GLASS, (0.97, 0.95, 0.8)),
-    ((0.33, 0.16, 0.13), _WOOD, _GLASS), ((0.95, 0.94, 0.9), _WOOD), (_CREAM,), ((0.96, 0.55, 0.08), _INK),
+    (_CREAM, _WOOD, _GLASS), ((0.95, 0.94, 0.9), _WOOD), (_CREAM,), ((0.96, 0.55, 0.08), _INK),
     (_CREAM, _INK), (), (_BRASS, (1.0, 0.95, 0.8)), ((0.55, 0.56, 0.6), _GLASS), ((0.85, 0.45, 0.45), (0.2, 0.65, 0.3)),
 )  # fmt: skip
 
