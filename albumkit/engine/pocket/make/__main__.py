@@ -1,7 +1,8 @@
 """`python -m albumkit.engine.pocket.make PART --out FOLDER [--from FOLDER ...]`
 
-Parts, in order: tokenizer, autoencoder, transformer (with the text encoder; given its own output with --from it goes on
-from there), judge, card, folder. Each needs the outputs of those before it, by --from or in --out.
+Parts, in order: tokenizer, autoencoder, lessons (the drawn pictures as latents, kept in --keep for every round of the
+next part on this machine), transformer (with the text encoder; given its own output with --from it goes on from there),
+judge, card, folder. Each needs the outputs of those before it, by --from or in --out.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from albumkit.engine.pocket.make import autoencoder, base, card, judging, shipping, tokenizer
+from albumkit.engine.pocket.make import autoencoder, base, card, judging, lessons, shipping, tokenizer
 from albumkit.engine.pocket.make.plan import FULL, SMOKE
 
-PARTS = ("tokenizer", "autoencoder", "transformer", "judge", "card", "folder")
+PARTS = ("tokenizer", "autoencoder", "lessons", "transformer", "judge", "card", "folder")
 
 
 def main() -> None:
@@ -31,6 +32,10 @@ def main() -> None:
     parser.add_argument(
         "--smoke", action="store_true", help="everything once, tiny, to find mistakes on a CPU"
     )
+    parser.add_argument("--keep", type=Path, help="where the lessons are; drawn anew if not given")
+    parser.add_argument(
+        "--hold", action="store_true", help="keep the learning rate to the end: another round follows"
+    )
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
@@ -39,7 +44,9 @@ def main() -> None:
     if given.seconds is not None:
         changes = {f"{name}_seconds": given.seconds for name in ("autoencoder", "transformer", "judge")}
     if given.pictures is not None:
-        changes["pictures"] = given.pictures
+        changes |= {f"{name}pictures": given.pictures for name in ("", "autoencoder_", "judge_")}
+    if given.hold:
+        changes["hold"] = True
     if given.eager:
         changes["compiled"] = False
     plan = dataclasses.replace(plan, **changes)
@@ -49,8 +56,12 @@ def main() -> None:
         tokenizer.make(given.out, 500 if given.smoke else 40_000)
     elif given.part == "folder":
         shipping.write(given.out, given.sources)
+    elif given.part == "lessons":
+        lessons.make(given.keep or given.out, folders, plan, device, given.seed)
+    elif given.part == "transformer":
+        base.make(given.out, folders, plan, device, given.seed, given.keep)
     else:
-        maker = {"autoencoder": autoencoder, "transformer": base, "judge": judging, "card": card}[given.part]
+        maker = {"autoencoder": autoencoder, "judge": judging, "card": card}[given.part]
         maker.make(given.out, folders, plan, device, given.seed)
 
 

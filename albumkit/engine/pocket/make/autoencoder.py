@@ -1,4 +1,4 @@
-"""The autoencoder: 128 px to 16 x 16 latents of 16 channels, and back."""
+"""The autoencoder: 128 px to 16 x 16 latents of 32 channels, and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HALVED = 0.25  # how often a batch's latents are halved in size and must decode
 
 def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, seed: int) -> None:
     set_up(device, seed)
-    images = draw(seed, plan.pictures, device, shares=(1.0,))[0].images
+    images = draw(seed, plan.autoencoder_pictures, device, shares=(1.0,))[0].images
     model = new_autoencoder().to(device, memory_format=torch.channels_last)
     _train(model, images, plan, device)
     _measure_latents(model, images, device)
@@ -29,10 +29,11 @@ def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, se
 
 
 def _loss(output: Tensor, pixels: Tensor) -> Tensor:
-    """Pixels, and their differences to the neighbours: edges and texture count beside brightness."""
+    """Pixels, and a little their differences to the neighbours: colours count first, then edges and texture."""
     error = output - pixels
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
-    return error.abs().mean() + 2 * error.square().mean() + 0.4 * (across.abs().mean() + down.abs().mean())
+    edges = across.abs().mean() + down.abs().mean()
+    return 0.5 * error.abs().mean() + 8 * error.square().mean() + 0.2 * edges
 
 
 def _train(model: Any, images: Tensor, plan: Plan, device: torch.device) -> None:

@@ -6,7 +6,6 @@ A second round starts from the first one's weights with a fresh optimizer, which
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +15,32 @@ from torch import Tensor, nn
 
 from albumkit.engine.pocket.make import plan as sizes
 from albumkit.engine.pocket.make.files import find, save_figures, save_sheet, save_weights
+from albumkit.engine.pocket.make.lessons import Lesson, lessons
 from albumkit.engine.pocket.make.models import (
-    Bucket,
-    draw,
-    encode,
     load_tokenizer,
     loaded,
-    new_autoencoder,
     new_text_encoder,
     new_transformer,
     pipeline,
 )
+from albumkit.engine.pocket.make.muon import Muon, Together
 from albumkit.engine.pocket.make.plan import Plan
 from albumkit.engine.pocket.make.text import Tower
 from albumkit.engine.pocket.make.tokenizer import token_ids
 from albumkit.engine.pocket.make.training import Average, Clock, adamw, autocast, set_up
-from albumkit.engine.pocket.world import captions, prompts, sample
+from albumkit.engine.pocket.world import prompts, sample
 
 _DROPPED = 0.1  # captions replaced by the empty one, so that guidance has something to lean away from
 _LANGUAGE_ROWS, _LANGUAGE_WEIGHT = 64, 0.05
-_RATE = 1.2e-3
+_RATE, _MATRIX_RATE = 1.2e-3, 2.5e-3
 
 
-@dataclass
-class Lesson:
-    """All training data of one picture size, on the device."""
-
-    tokens: Tensor  # (2, n, image tokens, channels): as drawn, and mirrored
-    ids: Tensor  # int16 (phrasings, n, text tokens)
-    lengths: Tensor  # (phrasings, n)
-    places: Tensor  # (image tokens, 4) position ids
-
-
-def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, seed: int) -> None:
+def make(
+    folder: Path, folders: list[Path], plan: Plan, device: torch.device, seed: int, keep: Path | None
+) -> None:
     set_up(device, seed)
     tokenizer = load_tokenizer(folders)
-    autoencoder = loaded(new_autoencoder(), folders, "vae", device).eval()
-    lessons = [_lesson(bucket, autoencoder, tokenizer, plan) for bucket in draw(seed, plan.pictures, device)]
+    learned = lessons(keep, folders, plan, device, seed)
     text_encoder, transformer = new_text_encoder(tokenizer).to(device), new_transformer().to(device)
     resumed = bool(find(folders, "transformer-*.safetensors"))
     if resumed:
@@ -62,13 +50,13 @@ def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, se
         start_quiet(transformer)
     both = nn.ModuleList([transformer, text_encoder])
     empty = token_ids(tokenizer, [""])
-    figures = _train(both, lessons, empty, plan, device, resumed)
+    figures = _train(both, learned, empty, plan, device, resumed)
     save_weights(folder, "transformer", transformer.state_dict())
     state = text_encoder.state_dict()
     del state["lm_head.weight"]  # tied to the embedding
     save_weights(folder, "text_encoder", state)
     save_figures(folder, "transformer" + ("-resumed" if resumed else ""), figures)
-    del both, lessons
+    del both, learned
     show(folder, [*folders, folder], plan, device)
 
 
@@ -82,21 +70,6 @@ def start_quiet(transformer: Any) -> None:
         transformer.proj_out,
     ):
         nn.init.zeros_(module.weight)
-
-
-def _lesson(bucket: Bucket, autoencoder: Any, tokenizer: Any, plan: Plan) -> Lesson:
-    device = bucket.images.device
-    said = [token_ids(tokenizer, captions(bucket.scenes, k)) for k in range(plan.phrasings)]
-    height, width = bucket.images.shape[1] // 16, bucket.images.shape[2] // 16
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    nothing = torch.zeros(height * width, dtype=torch.long)
-    places = torch.stack([nothing, rows.flatten(), columns.flatten(), nothing], dim=-1)
-    return Lesson(
-        tokens=torch.stack([encode(autoencoder, bucket.images, flip) for flip in (False, True)]),
-        ids=torch.stack([ids for ids, _ in said]).to(device),
-        lengths=torch.stack([lengths for _, lengths in said]).to(device),
-        places=places.to(device),
-    )
 
 
 def _batch(
@@ -113,13 +86,18 @@ def _batch(
     return lesson.tokens[side, picked].float(), ids.long(), lengths.long()
 
 
-def _groups(both: nn.Module) -> list[dict[str, object]]:
-    decayed = [p for p in both.parameters() if p.ndim > 1]
-    plain = [p for p in both.parameters() if p.ndim <= 1]
-    return [
+def _optimizer(both: nn.ModuleList) -> Together:
+    """Matrices within the blocks by Muon, all else by AdamW."""
+    named = dict(both.named_parameters())
+    matrices = [p for name, p in named.items() if p.ndim == 2 and (".layers." in name or "_blocks." in name)]
+    taken = {id(p) for p in matrices}
+    decayed = [p for p in named.values() if p.ndim > 1 and id(p) not in taken]
+    plain = [p for p in named.values() if p.ndim <= 1]
+    groups: list[dict[str, object]] = [
         {"params": decayed, "lr": _RATE, "weight_decay": 0.02},
         {"params": plain, "lr": _RATE, "weight_decay": 0.0},
     ]
+    return Together(adamw(groups, plain[0].device), Muon(matrices, _MATRIX_RATE, weight_decay=0.02))
 
 
 def _train(
@@ -139,7 +117,7 @@ def _train(
         transformer.compile_repeated_blocks(dynamic=True)
     tower = Tower(text_encoder, plan.compiled)
     average = Average(both, decay=0.9995)
-    optimizer = adamw(_groups(both), device)
+    optimizer = _optimizer(both)
     size = plan.transformer_batch
 
     def step(lesson: Lesson, length: int) -> Tensor:
@@ -174,17 +152,18 @@ def _train(
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     for lesson in lessons:  # what must be compiled is compiled before the clock starts
-        for length in (sizes.TEXT_LENGTH, sizes.TEXT_LENGTH // 2):
+        for length in (sizes.TEXT_LENGTH, sizes.TEXT_ENOUGH):
             step(lesson, length)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
-    clock = Clock(optimizer, plan.transformer_seconds, warm_up=100 if resumed else 400)
+    fall = 1e-6 if plan.hold else 0.7
+    clock = Clock(optimizer, plan.transformer_seconds, warm_up=100 if resumed else 400, fall=fall)
     total = torch.zeros((), device=device)
     for number in clock.run(200, size):
         lesson = lessons[int(torch.multinomial(weights, 1, generator=chance))]
-        # Half the text tokens are nearly always enough, and cheaper; the end is trained as the model is used.
-        whole = clock.progress > 0.85 or torch.rand((), generator=chance) < 0.25
-        loss = step(lesson, sizes.TEXT_LENGTH if whole else sizes.TEXT_LENGTH // 2)
+        # Padding costs as much as text: most steps do without, and the end is trained as the model is used.
+        whole = (clock.progress > 0.85 and not plan.hold) or torch.rand((), generator=chance) < 0.1
+        loss = step(lesson, sizes.TEXT_LENGTH if whole else sizes.TEXT_ENOUGH)
         average.update()
         clock.losses.append(loss)
         total = torch.lerp(total, loss, 1 / min(number + 1, 200))

@@ -32,7 +32,7 @@ def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, se
     tokenizer = load_tokenizer(folders)
     autoencoder = loaded(new_autoencoder(), folders, "vae", device).eval()
     model = new_judge().to(device, memory_format=torch.channels_last)
-    first = sample(seed * 100 + 71, plan.pictures // 2, held=False)
+    first = sample(seed * 100 + 71, plan.judge_pictures // 2, held=False)
     views = [first, see_again(first, seed * 100 + 72)]
     images = [render(view, SIDE, device)[0] for view in views]
     decoded = [_through(autoencoder, some) for some in images]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from albumkit.engine.pocket.world import names
 
 TEXT_LENGTH = 128
+TEXT_ENOUGH = 48  # what the world's captions fill, the chat frame included
 VOCABULARY = 2048
-LATENT_CHANNELS = 16
+LATENT_CHANNELS = 32
 
 # 8 pixels per latent, 16 per token; the square first, as it is drawn most.
 BUCKETS = ((128, 128), (112, 144), (144, 112), (96, 160), (160, 96))
@@ -63,7 +64,9 @@ ASPECTS = {
 class Plan:
     """How much each part does. A part ends its training a stated time after it began; the learning rate follows."""
 
-    pictures: int  # drawn for the autoencoder, the transformer and the judge each
+    autoencoder_pictures: int
+    pictures: int  # for the transformer
+    judge_pictures: int
     phrasings: int
     autoencoder_seconds: float
     autoencoder_batch: int
@@ -74,23 +77,28 @@ class Plan:
     checked: int  # held-out pictures or prompts behind a figure
     steps: int  # of sampling
     compiled: bool
+    hold: bool = False  # the learning rate, to the end of the transformer's round
 
 
 FULL = Plan(
-    pictures=100_000,
+    autoencoder_pictures=24_000,
+    pictures=80_000,
+    judge_pictures=36_000,
     phrasings=3,
-    autoencoder_seconds=210,
+    autoencoder_seconds=290,
     autoencoder_batch=96,
-    transformer_seconds=450,
-    transformer_batch=768,
-    judge_seconds=180,
+    transformer_seconds=470,
+    transformer_batch=512,
+    judge_seconds=195,
     judge_batch=512,
     checked=1000,
     steps=28,
     compiled=True,
 )
 SMOKE = Plan(
+    autoencoder_pictures=40,
     pictures=40,
+    judge_pictures=40,
     phrasings=2,
     autoencoder_seconds=10,
     autoencoder_batch=4,

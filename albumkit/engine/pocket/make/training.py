@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from albumkit.engine.pocket.make.muon import Together
+
 _STARTED = time.monotonic()
 
 
@@ -49,7 +51,11 @@ class Clock:
     """Steps until the time is used up, moving the learning rate: a warm-up, a plateau, a fall to zero."""
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, seconds: float, warm_up: int, fall: float = 0.5
+        self,
+        optimizer: torch.optim.Optimizer | Together,
+        seconds: float,
+        warm_up: int,
+        fall: float = 0.5,
     ) -> None:
         """`seconds` count from the start of the program: drawing and compiling use up their share of them."""
         self.optimizer, self.warm_up, self.fall = optimizer, warm_up, fall
