@@ -1,7 +1,8 @@
 """The judge: a small model of pictures and words that measures obedience and identity.
 
-Obedience: does the picture show the object, colour, place and light that the prompt names? Identity: is it the same
-subject as in the album's pictures? Trained on the pocket world by `make judge`; it knows that world and no other.
+Obedience: does the picture show the object, colour, place and light that the prompt names? Identity: is it
+the same subject as in the album's pictures? Trained on the pocket world by `make judge`; it knows that world
+and no other.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ class Judge(nn.Module):
         )
 
     def logits(self, vectors: Tensor) -> list[Tensor]:
-        """For vectors (n, aspects, width) of pictures or prompts: per aspect (n, words + 1), the last "not said"."""
+        """For vectors (n, aspects, width) of pictures or prompts: per aspect (n, words + 1), the last "not
+        said".
+        """
         return [
             _SHARPNESS * vectors[:, k].float() @ functional.normalize(words, dim=-1).t()
             for k, words in enumerate(self.words)
@@ -114,7 +117,7 @@ class Judge(nn.Module):
 
 @dataclass
 class Verdict:
-    """One picture against one prompt: per aspect what was asked and seen; None where the prompt does not say."""
+    """One picture against one prompt: per what was asked and seen per aspect; None where not said."""
 
     asked: dict[str, str | None]
     seen: dict[str, str]

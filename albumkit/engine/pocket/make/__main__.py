@@ -1,8 +1,8 @@
 """`python -m albumkit.engine.pocket.make PART --out FOLDER [--from FOLDER ...]`
 
-Parts, in order: tokenizer, autoencoder, lessons (the drawn pictures as latents, kept in --keep for every round of the
-next part on this machine), transformer (with the text encoder; given its own output with --from it goes on from there),
-judge, card, folder. Each needs the outputs of those before it, by --from or in --out.
+Parts, in order: tokenizer, autoencoder, lessons (the drawn pictures as latents, kept in --keep for every
+round of the next part on this machine), transformer (with the text encoder; given its own output with --from
+it goes on from there), judge, card, folder. Each needs the outputs of those before it, by --from or in --out.
 """
 
 from __future__ import annotations

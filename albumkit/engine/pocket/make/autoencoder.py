@@ -29,7 +29,7 @@ def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, se
 
 
 def _loss(output: Tensor, pixels: Tensor) -> Tensor:
-    """Pixels, and a little their differences to the neighbours: colours count first, then edges and texture."""
+    """Pixels, and a little their differences to the neighbours: colours first, then edges and texture."""
     error = output - pixels
     across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
     edges = across.abs().mean() + down.abs().mean()

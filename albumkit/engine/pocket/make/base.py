@@ -1,6 +1,7 @@
 """The transformer and its text encoder, trained together from noise: flow matching on the world's pictures.
 
-A second round starts from the first one's weights with a fresh optimizer, which warms up again, and with new pictures.
+A second round starts from the first one's weights with a fresh optimizer, which warms up again, and with new
+pictures unless the lessons were kept.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _train(
     transformer, text_encoder = both
     both.train()
     if plan.compiled:
-        # One graph for all picture and text sizes; one for each would cost minutes. Sizes that happen to be equal
+        # One graph for all picture and text sizes; one for each would cost minutes. Sizes that are equal by chance
         # must not be taken for the same.
         torch.fx.experimental._config.use_duck_shape = False
         transformer.compile_repeated_blocks(dynamic=True)

@@ -139,7 +139,9 @@ def _train(
 def check(
     model: Judge, autoencoder: Any, tokenizer: Any, plan: Plan, device: torch.device
 ) -> dict[str, object]:
-    """Accuracy on held-out combinations, as drawn and as the autoencoder gives them back; weights as they ship."""
+    """Accuracy on held-out combinations, as drawn and as the autoencoder gives them back; weights as they
+    ship.
+    """
     model = model.to(torch.bfloat16).float().eval()
     count = 4 * plan.checked
     scenes = sample(5151, count, held=True)

@@ -1,7 +1,7 @@
 """Muon (Jordan 2024): every matrix moves by its momentum made orthogonal, so that all directions learn alike.
 
-Scaled as in "Muon is Scalable for LLM Training" (Liu and others 2025), so that rates are of AdamW's size. Matrices of
-one shape are handled together.
+Scaled as in "Muon is Scalable for LLM Training" (Liu and others 2025), so that rates are of AdamW's size.
+Matrices of one shape are handled together.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ ASPECTS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How much each part does. A part ends its training a stated time after it began; the learning rate follows."""
+    """How much each part does. A part ends its training a stated time after it began; the learning rate
+    follows.
+    """
 
     autoencoder_pictures: int
     pictures: int  # for the transformer

@@ -1,7 +1,8 @@
-"""The text encoder's arithmetic without its wrappers: what transformers' Qwen3 computes, in the shape that trains fast.
+"""The text encoder's arithmetic without its wrappers: what transformers' Qwen3 computes, in the shape that
+trains fast.
 
-The modules and weights are transformers' own. Only the way through them is written out here, one compiled function for
-all layers; a test holds it to the outputs of the real forward.
+The modules and weights are transformers' own. Only the way through them is written out here, one compiled
+function for all layers; a test holds it to the outputs of the real forward.
 """
 
 from __future__ import annotations

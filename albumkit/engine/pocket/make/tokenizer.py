@@ -1,4 +1,6 @@
-"""The tokenizer: byte-level BPE in Qwen2's form, learned from the world's captions; any text at all can be spelt."""
+"""The tokenizer: byte-level BPE in Qwen2's form, learned from the world's captions; any text at all can be
+spelt.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from albumkit.engine.pocket.make.files import save_figures
 from albumkit.engine.pocket.world import captions, prompts, sample
 
 # How Qwen2's tokenizer splits text before merging; a tokenizer of its class must split so.
-_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 
 # Says what Qwen3's template says for messages without tools; thinking switched off leaves an empty thought.

@@ -1,4 +1,6 @@
-"""What all parts share when they train: the clock's learning rate, the average of weights, a line of progress."""
+"""What all parts share when they train: the clock's learning rate, the average of weights, a line of
+progress.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ class Average:
     def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
         self.decay = decay
         self.count = 0
-        self.live = [p for p in model.parameters()]
+        self.live = list(model.parameters())
         self.mean = [p.detach().clone() for p in self.live]
 
     @torch.no_grad()
@@ -87,7 +89,8 @@ class Clock:
                 loss = torch.stack(self.losses).mean().item() if self.losses else math.nan
                 speed = batch * len(self.losses) / max(now - last, 1e-6)
                 print(
-                    f"step {self.step} {now - start:.0f} s loss {loss:.4f} rate {self.rate:.2f} {speed:.0f}/s",
+                    f"step {self.step} {now - start:.0f} s loss {loss:.4f}"
+                    f" rate {self.rate:.2f} {speed:.0f}/s",
                     flush=True,
                 )
                 if not math.isfinite(loss):

@@ -1,4 +1,5 @@
-"""The pocket world: captioned photographs of toys, drawn from numbers, for training and judging the pocket base.
+"""The pocket world: captioned photographs of toys, drawn from numbers, for training and judging the pocket
+base.
 
 scenes = sample(seed=1, n=64)
 images, masks = render(scenes, 128, "cuda")

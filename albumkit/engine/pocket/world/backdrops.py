@@ -1,4 +1,4 @@
-"""What stands behind the things: a wall close by for indoor places, a skyline under the sky for the others."""
+"""What stands behind the things: a close wall for indoor places, a skyline under the sky for the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor
 from albumkit.engine.pocket.world.ground import line, mix, rgb
 from albumkit.engine.pocket.world.noise import CELL, CELL_VALUE, CLOUD, GRAIN, look
 
-# How far behind the thing the wall stands, and where the floor ends before it; None where there is the open sky.
+# How far behind the thing the wall stands, and where the floor ends before it; None where there is the open
+# sky.
 WALLS = (3.4, 0.95, 1.5, 3.2, None, None, None, 1.7, None, None, None, 2.6)
 EDGES = (1.9, 0.95, 1.5, 3.2, None, None, None, 1.7, None, None, None, 2.6)
 

@@ -18,7 +18,9 @@ FAR = 1e6
 
 @dataclass
 class Buffers:
-    """What every (sub)pixel sees, (n, p) or (n, p, 3): the developed picture and the ink drawing both start here."""
+    """What every (sub)pixel sees, (n, p) or (n, p, 3): the developed picture and the ink drawing both start
+    here.
+    """
 
     depth: Tensor  # FAR for the sky
     thing: Tensor  # bool: the thing itself
@@ -77,7 +79,8 @@ def _floor(view: _View) -> tuple[Tensor, dict[str, Tensor]]:
 def _indoors(view: _View) -> dict[str, Tensor]:
     t, floor = _floor(view)
     wall, cover = WALLS[view.place], WALL_COVERS[view.place]
-    assert wall is not None and cover is not None
+    assert wall is not None
+    assert cover is not None
     t_wall = (-wall - view.origin[:, 2:]) / view.direction[..., 2].clamp_max(-1e-3)
     on_floor = (t < FAR) & (view.on_plane(t, 2) > -EDGES[view.place])
     painted = cover(view.on_plane(t_wall, 0), view.on_plane(t_wall, 1), view.scenes.scenery)

@@ -1,6 +1,8 @@
-"""What pictures are called: sentences made from a scene's numbers, the same each time for the same scene and phrasing.
+"""What pictures are called: sentences made from a scene's numbers, the same each time for the same scene and
+phrasing.
 
-Not everything is said every time: people leave out what they take for granted, and a model must not lean on it.
+Not everything is said every time: people leave out what they take for granted, and a model must not lean on
+it.
 """
 
 from __future__ import annotations
@@ -128,11 +130,12 @@ def caption(scenes: Scenes, i: int, phrasing: int = 0) -> str:
 
 
 def prompts(scenes: Scenes) -> list[str]:
-    """The plain form that says everything: "a photo of a red striped mug on the beach, noon sun, close-up"."""
+    """The plain form, saying all: "a photo of a red striped mug on the beach, noon sun, close-up"."""
     said = []
     for i in range(len(scenes)):
         pattern = PATTERNS[int(scenes.pattern[i])]
-        words = f"{COLOUR_NAMES[int(scenes.colour[i])]} {'' if pattern == 'plain' else pattern} {KINDS[int(scenes.kind[i])]}"
+        colour, kind = COLOUR_NAMES[int(scenes.colour[i])], KINDS[int(scenes.kind[i])]
+        words = f"{colour} {'' if pattern == 'plain' else pattern} {kind}"
         place, light = PLACES[int(scenes.place[i])], LIGHTS[int(scenes.light[i])]
         said.append(
             _tidy(f"a photo of {_article(words)} {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}")

@@ -1,7 +1,8 @@
 """What the places' floors look like: one function per place, from floor coordinates to colour and relief.
 
-Coordinates are (n, p) for the n pictures of this place; `seed` is (n, 4) in 0..1 and moves each picture's floor to
-another spot. Detail fades with `near` (1 close by, 0 far off), which is what keeps distant floors from glittering.
+Coordinates are (n, p) for the n pictures of this place; `seed` is (n, 4) in 0..1 and moves each picture's
+floor to another spot. Detail fades with `near` (1 close by, 0 far off), which is what keeps distant floors
+from glittering.
 """
 
 from __future__ import annotations

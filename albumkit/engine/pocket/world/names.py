@@ -1,7 +1,7 @@
 """The words of the pocket world: every kind, colour, pattern, place, light and framing, once.
 
-An index into one of these tables is what a `Scenes` batch carries; captions, the renderer and the judge all read the
-same table, so a word and its picture cannot drift apart.
+An index into one of these tables is what a `Scenes` batch carries; captions, the renderer and the judge all
+read the same table, so a word and its picture cannot drift apart.
 """
 
 KINDS = (
@@ -33,7 +33,8 @@ FIGURINE_GLAZE = len(PATTERNS)
 FINISHES = ("matte", "glossy", "metal")
 
 PLACES = (
-    "on a wooden table", "on a wooden shelf", "on a kitchen counter", "on a carpet", "in a meadow", "on the beach",
+    "on a wooden table", "on a wooden shelf", "on a kitchen counter", "on a carpet", "in a meadow",
+    "on the beach",
     "in the snow", "in front of a brick wall", "in an autumn forest", "on a city street", "in the desert",
     "on a pebble path",
 )  # fmt: skip

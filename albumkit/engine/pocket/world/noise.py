@@ -1,7 +1,8 @@
-"""Noise as small tiles that repeat without a seam: made once from a fixed seed, then looked up, never computed again.
+"""Noise as small tiles that repeat without a seam: made once from a fixed seed, then looked up, never
+computed again.
 
-A look-up costs one bilinear sample, where noise computed by hashing costs dozens of operations per octave; that is
-what lets a whole picture's ground be textured in a handful of kernels.
+A look-up costs one bilinear sample, where noise computed by hashing costs dozens of operations per octave;
+that is what lets a whole picture's ground be textured in a handful of kernels.
 """
 
 from functools import lru_cache

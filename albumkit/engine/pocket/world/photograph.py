@@ -1,6 +1,7 @@
 """Photographs of scenes: trace, light, blur what is out of focus, develop.
 
-`render` is the one way in. On a GPU thousands of pictures share every kernel; on a CPU small chunks stay in its cache.
+`render` is the one way in. On a GPU thousands of pictures share every kernel; on a CPU small chunks stay in
+its cache.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _add_thing(scenes: Scenes, buffers: Buffers, origin: Tensor, direction: Tens
 def _add_shade(scenes: Scenes, traced: Traced) -> None:
     """Shadow and occlusion by the thing, on itself and on what lies around it."""
     buffers, light = traced.buffers, traced.light
-    n, p = buffers.depth.shape
+    p = buffers.depth.shape[1]
     position = traced.origin[:, None] + traced.direction * buffers.depth[..., None].clamp_max(99)
     close = (position[..., 0] ** 2 + position[..., 2] ** 2 < 60) & (buffers.depth < FAR)
     index = close.reshape(-1).nonzero()[:, 0]
@@ -178,7 +179,9 @@ def chunk_length(height: int, width: int, device: torch.device) -> int:
 
 @torch.no_grad()
 def render(scenes: Scenes, size: Size, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """(images uint8 (n, h, w, 3), masks uint8 (n, h, w): 255 where most of the pixel is the thing), on `device`."""
+    """(images uint8 (n, h, w, 3), masks uint8 (n, h, w): 255 where most of the pixel is the thing), on
+    `device`.
+    """
     device = torch.device(device)
     height, width = sides(size)
     images, masks = [], []

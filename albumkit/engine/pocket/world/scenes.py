@@ -153,7 +153,7 @@ def _photograph(draw: _Draw) -> dict[str, Tensor]:
 
 
 def sample(seed: int, n: int, held: bool | None = None) -> Scenes:
-    """n random pictures. `held` True or False keeps to the held-out or to the trained combinations; None takes all.
+    """n random pictures. `held` True or False keeps to held-out or to trained combinations; None takes all.
 
     Where a combination is of the wrong side, its colour moves on to the next of the wanted side.
     """

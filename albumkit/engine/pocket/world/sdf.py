@@ -1,7 +1,9 @@
-"""Signed distances of primitives, on three coordinate tensors of any one shape; sizes may be numbers or tensors.
+"""Signed distances of primitives, on three coordinate tensors of any one shape; sizes may be numbers or
+tensors.
 
-The formulas are the common ones of distance-field modelling (as collected by Inigo Quilez, iquilezles.org/articles/
-distfunctions). Bounds instead of exact distances are fine: the tracer steps a little short.
+The formulas are the common ones of distance-field modelling (as collected by Inigo Quilez,
+iquilezles.org/articles/ distfunctions). Bounds instead of exact distances are fine: the tracer steps a little
+short.
 """
 
 import torch

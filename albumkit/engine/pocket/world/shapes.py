@@ -1,8 +1,8 @@
 """What the world's things look like: one function per kind, from coordinates to the distances of its parts.
 
-Every thing stands on y = 0 around the y axis, is about 1.5 high and fits the ball `CENTRE`, `RADIUS`; +z is its front.
-`s` holds eight numbers in 0..1 per point, the shape of this one specimen. A kind returns (body, details): the body
-takes the picture's colour and pattern, a detail has the fixed colour named in `DETAILS`.
+Every thing stands on y = 0 around the y axis, is about 1.5 high and fits the ball `CENTRE`, `RADIUS`; +z is
+its front. `s` holds eight numbers in 0..1 per point, the shape of this one specimen. A kind returns (body,
+details): the body takes the picture's colour and pattern, a detail has the fixed colour named in `DETAILS`.
 """
 
 from collections.abc import Callable
@@ -242,7 +242,8 @@ _GLASS, _WOOD = (0.16, 0.22, 0.3), (0.38, 0.24, 0.13)
 DETAILS: tuple[tuple[tuple[float, float, float], ...], ...] = (
     (), (), (), (_BRASS,), (), ((0.95, 0.86, 0.5),), (_INK, _GLASS, (0.97, 0.95, 0.8)),
     (_CREAM, _WOOD, _GLASS), ((0.95, 0.94, 0.9), _WOOD), (_CREAM,), ((0.96, 0.55, 0.08), _INK),
-    (_CREAM, _INK), (), (_BRASS, (1.0, 0.95, 0.8)), ((0.55, 0.56, 0.6), _GLASS), ((0.85, 0.45, 0.45), (0.2, 0.65, 0.3)),
+    (_CREAM, _INK), (), (_BRASS, (1.0, 0.95, 0.8)), ((0.55, 0.56, 0.6), _GLASS),
+    ((0.85, 0.45, 0.45), (0.2, 0.65, 0.3)),
 )  # fmt: skip
 
 

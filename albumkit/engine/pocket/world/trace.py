@@ -1,7 +1,8 @@
-"""Where rays meet the thing: sphere tracing of flat lists of rays, one kind at a time, never one picture at a time.
+"""Where rays meet the thing: sphere tracing of flat lists of rays, one kind at a time, never one picture at a
+time.
 
-All pictures of a kind are traced together. Rays are kept as flat tensors of single coordinates, and those that have
-arrived or left are dropped every few steps, so that work goes only where the thing is.
+All pictures of a kind are traced together. Rays are kept as flat tensors of single coordinates, and those
+that have arrived or left are dropped every few steps, so that work goes only where the thing is.
 """
 
 from __future__ import annotations
