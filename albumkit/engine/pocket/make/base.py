@@ -112,7 +112,8 @@ def _train(
     transformer, text_encoder = both
     both.train()
     if plan.compiled:
-        # One graph for all picture and text sizes; one for each would cost minutes. Sizes that are equal by chance
+        # One graph for all picture and text sizes; one for each would cost minutes.
+        # Sizes that are equal by chance
         # must not be taken for the same.
         torch.fx.experimental._config.use_duck_shape = False
         transformer.compile_repeated_blocks(dynamic=True)
