@@ -143,3 +143,12 @@ def test_scenes_can_be_joined_and_cut() -> None:
     joined = concatenate([scenes[slice(0, 2)], scenes[slice(2, 6)]])
     assert torch.equal(joined.albedo, scenes.albedo)
     assert len(joined) == 6
+
+
+def test_muon_moves_every_direction_alike() -> None:
+    from albumkit.engine.pocket.make.muon import orthogonal
+
+    matrices = torch.randn(3, 96, 32, generator=torch.Generator().manual_seed(0))
+    strengths = torch.linalg.svdvals(orthogonal(matrices))
+    assert strengths.min() > 0.5
+    assert strengths.max() < 1.3

@@ -113,8 +113,7 @@ def _train(
     both.train()
     if plan.compiled:
         # One graph for all picture and text sizes; one for each would cost minutes.
-        # Sizes that are equal by chance
-        # must not be taken for the same.
+        # Sizes that are equal by chance must not be taken for the same.
         torch.fx.experimental._config.use_duck_shape = False
         transformer.compile_repeated_blocks(dynamic=True)
     tower = Tower(text_encoder, plan.compiled)
