@@ -1,0 +1,1 @@
+"""The small bundled base, and everything it was made from."""
