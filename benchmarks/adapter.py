@@ -149,11 +149,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
-<<<<<<< HEAD
-    print("| klein 9B, all blocks, rank 128 | written | convert | copy | of a copy's speed | peak memory |")
-=======
     print("| klein 9B, all blocks, rank 128 | written | convert | copy | of its speed | peak memory |")
->>>>>>> convert
     print("|---|---:|---:|---:|---:|---:|")
     for case in CASES:
         print(row(options.work, case, options.times), flush=True)
