@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSIONS = ("0.36.0", "0.37.0", "0.37.1", "0.38.0", "0.39.0", "0.40.0", "0.41.0", "0.42.1")
+VERSIONS = ("0.37.0", "0.37.1", "0.38.0", "0.39.0", "0.40.0", "0.41.0", "0.42.1")
 TESTS = "tests/test_adapter_diffusers.py"
 
 
@@ -26,7 +26,7 @@ def unpacked(work: Path, version: str) -> Path:
     folder = work / version
     if not folder.is_dir():
         pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(work)]
-        subprocess.run([*pip, f"diffusers=={version}"], check=True)
+        subprocess.run([*pip, f"diffusers=={version}"], check=True, stderr=subprocess.DEVNULL)
         (wheel,) = work.glob(f"diffusers-{version}-*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)

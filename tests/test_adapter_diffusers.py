@@ -151,7 +151,7 @@ def check(pipe: Flux2Pipe | FluxPipe, file: Path, size: object) -> None:
     found = predict(adapter, "diffusers", size=size, version="installed")
     raised: Exception | None = None
     try:
-        pipe.load_lora_weights(str(file))
+        pipe.load_lora_weights(str(file.parent), weight_name=file.name)
     except Exception as error:
         raised = error
     assert (found.result == "error") == (raised is not None), (
