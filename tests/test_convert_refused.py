@@ -172,6 +172,14 @@ def test_parts_that_cannot_become_one_tensor(tmp_path):
     converted(tmp_path, mixed, "diffusers")
 
 
+@pytest.mark.parametrize(("name", "form"), [(QKV, "diffusers"), (ADALN, "diffusers")])
+def test_rows_that_cannot_be_cut(name, form, tmp_path):
+    made = one_module(name, "comfy")
+    up = f"diffusion_model.{name}.lora_B.weight"
+    made[up] = ("BF16", (47, 4), bytes(47 * 8))
+    assert f"{name} has 47 rows, which is no multiple of" in refused(tmp_path, made, form).message
+
+
 def test_what_is_no_lora_keeps_the_words_of_the_reader(tmp_path):
     (tmp_path / "a.ckpt").write_bytes(b"x")
     with pytest.raises(AdapterError, match="a pickle can run any program"):

@@ -187,11 +187,13 @@ def _must_be_exact(adapter: Adapter, form: Form, plan: Plan) -> None:
 
     first = plan.inexact[0]
     dtype = first.tensors["down"].dtype
-    kept = "" if form.alpha else "convert --to kohya keeps the scale beside the factors; or "
+    why, kept = "has no alpha", "convert --to kohya keeps the scale beside the factors; or "
+    if form.alpha:
+        why, kept = "has one alpha for parts of a module that have several", ""
     names = _some([module.name for module in plan.inexact])
     raise AdapterError(
         adapter.path,
-        f"{form.id} has no alpha, and the scale {adapter.scale(first):g} of {names} is no power of two: "
+        f"{form.id} {why}, and the scale {adapter.scale(first):g} of {names} is no power of two: "
         f"in {dtype} factors every number would be rounded by up to {worst_rounding(dtype):.2g} of its size.",
         f"{kept}{_LOSSY}",
     )

@@ -1,6 +1,6 @@
 """Matrices that are still bytes of a file: cut, stacked and padded before a single number is read.
 
-A factor of 100 MB is described by a few integers; :meth:`Source.chunks` brings its bytes a quarter of a
+A factor of 100 MB is described by a few integers; :meth:`Source.chunks` brings its bytes an eighth of a
 megabyte at a time. Rows lie one after the other (as in every safetensors file), so that some rows of a matrix
 are one stretch of bytes, and some columns a stretch of each row.
 """
@@ -18,7 +18,7 @@ from albumkit.adapter.header import DTYPE_BITS, Tensor
 from albumkit.errors import AdapterError
 
 #: Bytes in hand at once: they stay in the processor's cache.
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)

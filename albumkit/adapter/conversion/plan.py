@@ -139,7 +139,7 @@ class _Planner:
             return
         pair = self._pair(module)
         if place.linear.swapped and place.layout != self.form.layout:
-            half = pair.up.rows // 2
+            half, _ = self._rows(module, [1, 1], 2)
             pair = replace(pair, up=stack([pair.up.cut_rows(half, half), pair.up.cut_rows(0, half)]))
             self.plan.done["swapped"] += 1
         if place.part is None and place.name in self.past.blocks:
@@ -204,7 +204,7 @@ class _Planner:
         """The rows of each part of a Linear, of whose counts the module has ``share``."""
         unit, rest = divmod(module.shape[0], share)
         if rest:
-            words = f"{module.name} has {module.shape[0]:,} rows, which cannot be {share} times as many."
+            words = f"{module.name} has {module.shape[0]:,} rows, which is no multiple of {share}."
             raise AdapterError(self.adapter.path, words)
         return [unit * count for count in counts]
 
