@@ -392,5 +392,5 @@ def _effect(prepared: Prepared, adapter: Path) -> Effect:
     side = max(prepared.base.pixels_per_token, min(512, prepared.base.side))
     wanted = [(open_adapter(adapter), prepared.knobs.prompts[0].text)]
     look = Look(seed=prepared.knobs.prompts[0].seed, side=side)
-    (effect,) = measure_effects(prepared.base.asked, prepared.base.folder, wanted, look)
+    (effect,) = measure_effects(prepared.base, wanted, look)
     return effect

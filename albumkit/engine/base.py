@@ -10,7 +10,6 @@ import functools
 import hashlib
 import importlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from albumkit import bases
 from albumkit.adapter.header import read_header
-from albumkit.engine import families
+from albumkit.engine import families, hub
 from albumkit.engine.machine import need_libraries, quiet
 from albumkit.errors import AlbumkitError, UsageError
 
@@ -32,6 +31,8 @@ POCKET = "pocket"
 _POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 #: The longest text that FLUX.2 klein was trained with; a tokenizer that holds less says so itself.
 _LONGEST_TEXT = 512
+#: One of these holds a tokenizer's words.
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 #: Of a large file this many pieces of this size are looked at to tell whether it is the same.
 _PIECES, _PIECE = 16, 1 << 16
 _FORM = (
@@ -72,7 +73,7 @@ class Base:
 
     @property
     def family(self) -> Family:
-        return families.find(self.index["_class_name"])
+        return families.find(str(self.index.get("_class_name")))
 
     @property
     def distilled(self) -> bool:
@@ -81,7 +82,8 @@ class Base:
     @functools.cached_property
     def text_length(self) -> int:
         """Tokens that the base reads of a prompt: a fact of the base, alike in training and use."""
-        most = self._json("tokenizer/tokenizer_config.json").get("model_max_length", _LONGEST_TEXT)
+        part = "tokenizer_2" if "tokenizer_2" in self.parts else "tokenizer"  # FLUX.1: that of T5
+        most = self._json(f"{part}/tokenizer_config.json").get("model_max_length", _LONGEST_TEXT)
         return int(min(_LONGEST_TEXT, most))
 
     @property
@@ -98,16 +100,42 @@ class Base:
         name = "scheduler_config.json" if part == "scheduler" else "config.json"
         return self._json(f"{part}/{name}")
 
-    def weights(self, part: str) -> list[Path]:
-        """Its safetensors files.
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the pipeline is made of: transformer, vae, text_encoder, tokenizer, scheduler ..."""
+        pairs = {name: value for name, value in self.index.items() if isinstance(value, list)}
+        return tuple(name for name, value in pairs.items() if value and value[0])
 
-        Raises:
-            AlbumkitError: there are none.
-        """
-        found = sorted((self.folder / part).glob("*.safetensors"))
-        if not found:
-            raise AlbumkitError(f"{self.asked}: there are no weights in {part}/.", self._fetch())
-        return found
+    def has_weights(self, part: str) -> bool:
+        """Whether it is a model, and no tokenizer or scheduler."""
+        return not part.startswith(("tokenizer", "scheduler", "feature_extractor"))
+
+    def weights(self, part: str) -> list[Path]:
+        """The safetensors files that its library reads, whether they are there or not."""
+        folder = self.folder / part
+        stem = "model" if self.index[part][0] == "transformers" else "diffusion_pytorch_model"
+        shards = folder / f"{stem}.safetensors.index.json"
+        if shards.is_file():
+            names = self._json(shards.relative_to(self.folder).as_posix()).get("weight_map", {}).values()
+            return [folder / name for name in sorted(set(names))]
+        return [folder / f"{stem}.safetensors"]
+
+    def missing(self) -> list[str]:
+        """Files that the pipeline needs and that are not there, as after a download that broke off."""
+        if not (self.folder / "model_index.json").is_file():
+            return ["model_index.json"]
+        wanted: list[Path] = []
+        for part in self.parts:
+            folder = self.folder / part
+            if part.startswith("tokenizer"):
+                wanted.append(folder / "tokenizer_config.json")
+                if not any((folder / name).is_file() for name in _VOCABULARIES):
+                    wanted.append(folder / _VOCABULARIES[0])
+            elif part.startswith("scheduler"):
+                wanted.append(folder / "scheduler_config.json")
+            elif self.has_weights(part):
+                wanted += [folder / "config.json", *self.weights(part)]
+        return [file.relative_to(self.folder).as_posix() for file in wanted if not file.is_file()]
 
     def parameters(self, part: str) -> int:
         """How many numbers a part has, by the headers of its files."""
@@ -151,9 +179,7 @@ class Base:
                 loaded = made.from_pretrained(self.folder / part, **options)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise AlbumkitError(
-                f"{self.asked}: {part} could not be loaded: {first}", self._fetch()
-            ) from error
+            raise AlbumkitError(f"{self.asked}: {part} could not be loaded: {first}", self.fetch) from error
         if hasattr(loaded, "requires_grad_"):
             loaded = loaded.requires_grad_(False).eval().to(device)
         return loaded
@@ -164,26 +190,33 @@ class Base:
             document = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise AlbumkitError(f"{self.asked}: {name} cannot be read: {reason}.", self._fetch()) from error
+            raise AlbumkitError(f"{self.asked}: {name} cannot be read: {reason}.", self.fetch) from error
         if not isinstance(document, dict):
-            raise AlbumkitError(f"{self.asked}: {name} is no JSON object.", self._fetch())
+            raise AlbumkitError(f"{self.asked}: {name} is no JSON object.", self.fetch)
         return document
 
-    def _fetch(self) -> str:
-        return (
-            f"hf download {self.asked}" if _is_hub_name(self.asked) else "copy or download the folder again"
-        )
+    @property
+    def fetch(self) -> str:
+        """What mends a base that is not whole."""
+        if self.asked == POCKET:
+            return 'pip install --force-reinstall "albumkit[train]"'
+        again = "copy or download the folder again"
+        return hub.fetch_command(self.asked) if hub.is_name(self.asked) else again
 
 
-def find_base(asked: str) -> Base:
+def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False) -> Base:
     """The base that a name means: a folder, a name on the hub that is in its cache, an id, or ``pocket``.
+
+    Args:
+        option: What of the command line named it.
+        any_pipeline: Of diffusers, also one that albumkit cannot train.
 
     Raises:
         MissingExtra: the extra ``train`` is not installed.
         UsageError: it is none of these, or no architecture that albumkit trains.
-        AlbumkitError: it is not on this machine; the remedy is the command that fetches it.
+        AlbumkitError: it is not, or not whole, on this machine; the remedy is the command that fetches it.
     """
-    need_libraries("a base")
+    need_libraries(option)
     known = bases.find_base(asked)
     path = Path(asked)
     if asked == POCKET:
@@ -192,22 +225,27 @@ def find_base(asked: str) -> Base:
         base = Base(asked, path, known)
     elif path.is_file() or path.suffix == ".safetensors":
         raise UsageError(
-            f"--base {asked}: one file is no base: the text encoder and the autoencoder are needed, too.",
+            f"{option} {asked}: one file is no base: the text encoder and the autoencoder are needed, too.",
             _FORM,
         )
-    elif _is_hub_name(asked):
-        base = Base(asked, _in_cache(asked), known)
-    elif by_id := bases.base_of_family(asked):
-        return find_base(by_id.hub) if by_id.hub else _nothing(asked)
+    elif hub.is_name(asked):
+        folder = hub.find_snapshot(asked)
+        if folder is None:
+            raise AlbumkitError(f"{asked} is not on this machine.", hub.fetch_command(asked))
+        base = Base(asked, folder, known)
+    elif (by_id := bases.base_of_family(asked)) and by_id.hub:
+        return find_base(by_id.hub, option, any_pipeline=any_pipeline)
     else:
-        return _nothing(asked)
-    if not (base.folder / "model_index.json").is_file():
-        if asked == POCKET:
-            raise AlbumkitError(
-                "pocket is not in this installation.", 'pip install --force-reinstall "albumkit[train]"'
-            )
-        raise UsageError(f"--base {asked}: there is no model_index.json in it.", _FORM)
-    _ = base.family
+        raise UsageError(f"{option} {asked}: there is no such folder, and no base of that name.", _FORM)
+    if path.is_dir() and not (path / "model_index.json").is_file():
+        raise UsageError(f"{option} {asked}: there is no model_index.json in it.", _FORM)
+    missing = base.missing()
+    if not any_pipeline and "model_index.json" not in missing:
+        _ = base.family
+    if missing:
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        words = f"{asked} is not whole on this machine: {missing[0]} is missing{more}."
+        raise AlbumkitError(words, base.fetch)
     return base
 
 
@@ -215,43 +253,16 @@ def bases_here() -> list[str]:
     """Names of the bases on this machine that albumkit can train: pocket, and what the hub's cache holds
     whole.
     """
-    found = [POCKET] if (_POCKET_FOLDER / "model_index.json").is_file() else []
-    for index in sorted(_hub_cache().glob("models--*/snapshots/*/model_index.json")):
-        name = index.parts[-4].removeprefix("models--").replace("--", "/", 1)
-        try:
-            families.find(json.loads(index.read_text(encoding="utf-8"))["_class_name"])
-        except (OSError, ValueError, KeyError, UsageError):
-            continue
-        found += [] if name in found else [name]
-    return found
+    found = [Base(POCKET, _POCKET_FOLDER, None)]
+    found += [Base(name, folder, None) for name, folder in hub.all_snapshots()]
+    return [base.asked for base in found if not base.missing() and _can_train(base)]
 
 
-def _nothing(asked: str) -> Base:
-    raise UsageError(f"--base {asked}: there is no such folder, and no base of that name.", _FORM)
-
-
-def _is_hub_name(name: str) -> bool:
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not name.startswith(".")
-
-
-def _hub_cache() -> Path:
-    if own := os.environ.get("HF_HUB_CACHE"):
-        return Path(own)
-    home = (
-        os.environ.get("HF_HOME")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-    )
-    return Path(home) / "hub"
-
-
-def _in_cache(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
+def _can_train(base: Base) -> bool:
     try:
-        return Path(snapshot_download(name, cache_dir=_hub_cache(), local_files_only=True))
-    except LocalEntryNotFoundError as error:
-        raise AlbumkitError(f"{name} is not on this machine.", f"hf download {name}") from error
+        return base.family is not None
+    except UsageError:
+        return False
 
 
 def _feed(digest: Any, file: Path) -> None:
