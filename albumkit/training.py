@@ -129,7 +129,7 @@ def prepare_training(
             if made:
                 run.rmdir()
         raise
-    begun = Begun(opened.path.resolve(), machine_base.asked, overrides, settings.runtimes, prepared.knobs)
+    begun = Begun(opened.path.resolve(), machine_base.place, overrides, settings.runtimes, prepared.knobs)
     write_run(run, begun)
     return prepared
 
@@ -287,7 +287,8 @@ def _settings(
 
 
 def _base(settings: Settings) -> Base:
-    from albumkit.engine.base import POCKET, bases_here, find_base
+    from albumkit.engine.base import POCKET, find_base
+    from albumkit.engine.survey import bases_here
 
     named = settings.value("base")
     if named:

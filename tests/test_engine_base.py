@@ -11,10 +11,11 @@ import pytest
 from engine_runs import Bench, open_bench
 
 from albumkit.engine import lora, memory
-from albumkit.engine.base import bases_here, find_base
+from albumkit.engine.base import find_base
 from albumkit.engine.knobs import Knobs
 from albumkit.engine.machine import Machine, find_machine
 from albumkit.engine.stage import Stage
+from albumkit.engine.survey import bases_here
 from albumkit.errors import AlbumkitError, UsageError
 
 torch = pytest.importorskip("torch")

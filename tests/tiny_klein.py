@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from albumkit.adapter import Size
+from albumkit.engine.families.flux2 import CHAT_TEMPLATE
 
 SIZE = Size(
     "tiny-klein",
@@ -20,19 +21,16 @@ SIZE = Size(
     {"hidden": 64, "context": 48, "channels": 16},
 )
 TEXT_LENGTH = 64
-#: What Qwen3's template says for messages without tools.
-_CHAT = (
-    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
-    "{%- endfor %}"
-    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
-    "{%- if enable_thinking is defined and enable_thinking is false %}"
-    "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}"
-)
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 
 
-def make_klein(folder: Path, seed: int = 0) -> Path:
-    """Write it in diffusers' form."""
+def make_klein(folder: Path, seed: int = 0, *, real: bool = False) -> Path:
+    """Write it in diffusers' form.
+
+    Args:
+        real: With everything about it as in the real klein but its sizes, bf16 included, which takes a little
+            longer.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torch
@@ -55,19 +53,20 @@ def make_klein(folder: Path, seed: int = 0) -> Path:
             num_key_value_heads=1,
             head_dim=8,
             tie_word_embeddings=True,
+            **({"rope_theta": 1_000_000, "max_position_embeddings": 40960} if real else {}),
         )
         vae = AutoencoderKLFlux2(
             latent_channels=SIZE.dimensions["channels"] // 4,
-            block_out_channels=(8, 8, 8, 8),
-            layers_per_block=1,
-            norm_num_groups=4,
-            mid_block_add_attention=False,
+            block_out_channels=(32, 32, 64, 64) if real else (8, 8, 8, 8),
+            layers_per_block=2 if real else 1,
+            norm_num_groups=32 if real else 4,
+            mid_block_add_attention=real,
         )
         with torch.no_grad():  # figures of a batch norm that was trained, so that leaving it out is noticed
             vae.bn.running_mean.uniform_(-0.5, 0.5)
             vae.bn.running_var.uniform_(0.2, 2.0)
         pipe = Flux2KleinPipeline(
-            scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+            scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0 if real else 1.0),
             vae=vae,
             text_encoder=Qwen3ForCausalLM(text),
             tokenizer=tokenizer,
@@ -82,6 +81,9 @@ def make_klein(folder: Path, seed: int = 0) -> Path:
                 guidance_embeds=False,
             ),
         )
+        if real:
+            for part in (pipe.vae, pipe.text_encoder, pipe.transformer):
+                part.to(torch.bfloat16)
         pipe.save_pretrained(folder)
     return folder
 
@@ -100,6 +102,6 @@ def _tokenizer() -> Any:
         bos_token=None,
         additional_special_tokens=list(_SPECIAL[1:]),
         model_max_length=TEXT_LENGTH,
-        chat_template=_CHAT,
+        chat_template=CHAT_TEMPLATE,
         padding_side="right",
     )

@@ -21,7 +21,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
 
 @click.command()
 @click.argument("prompt")
-@click.option("--base", required=True, metavar="BASE", help="A folder, a name on the hub, or pocket.")
+@click.option("--base", required=True, metavar="BASE", help="A folder or file, a name on the hub, or pocket.")
 @click.option("--adapter", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A LoRA file.")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="How strongly the LoRA counts.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise.")

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("album", required=False, type=click.Path(path_type=Path))
-@click.option("--base", metavar="BASE", help="The model that learns: a folder, a name on the hub, or pocket.")
+@click.option(
+    "--base", metavar="BASE", help="The model that learns: a folder or file, a name on the hub, or pocket."
+)
 @trainer_option
 @set_option
 @click.option("--plan", is_flag=True, help="Tell what would be done, and do nothing.")

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +29,18 @@ if TYPE_CHECKING:
 
 #: The name of the base that ships inside the package.
 POCKET = "pocket"
-_POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
+POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 #: The longest text that FLUX.2 klein was trained with; a tokenizer that holds less says so itself.
 _LONGEST_TEXT = 512
+#: Endings of single files.
+_FILES = (".safetensors", ".sft", ".gguf")
 #: One of these holds a tokenizer's words.
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 #: Of a large file this many pieces of this size are looked at to tell whether it is the same.
 _PIECES, _PIECE = 16, 1 << 16
 _FORM = (
-    "name a folder in diffusers' form, a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, "
-    "or pocket"
+    "name a folder in diffusers' form, ComfyUI's models folder or a file in its diffusion_models, "
+    "a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, or pocket"
 )
 
 
@@ -48,6 +51,12 @@ class Base:
     asked: str
     folder: Path
     known: bases.Base | None
+
+    @property
+    def place(self) -> str:
+        """What finds it again from any folder."""
+        named = self.asked == POCKET or not Path(self.asked).exists()
+        return self.asked if named else self.folder.absolute().as_posix()
 
     @property
     def id(self) -> str:
@@ -82,9 +91,7 @@ class Base:
     @functools.cached_property
     def text_length(self) -> int:
         """Tokens that the base reads of a prompt: a fact of the base, alike in training and use."""
-        part = "tokenizer_2" if "tokenizer_2" in self.parts else "tokenizer"  # FLUX.1: that of T5
-        most = self._json(f"{part}/tokenizer_config.json").get("model_max_length", _LONGEST_TEXT)
-        return int(min(_LONGEST_TEXT, most))
+        return int(min(_LONGEST_TEXT, self._tokenizer_config().get("model_max_length", _LONGEST_TEXT)))
 
     @property
     def pixels_per_token(self) -> int:
@@ -137,17 +144,43 @@ class Base:
                 wanted += [folder / "config.json", *self.weights(part)]
         return [file.relative_to(self.folder).as_posix() for file in wanted if not file.is_file()]
 
+    def check(self, any_pipeline: bool = False) -> None:
+        """Whether it is whole, by the names of its files.
+
+        Args:
+            any_pipeline: Of diffusers, also one that albumkit cannot train.
+
+        Raises:
+            UsageError: it is no architecture that albumkit trains.
+            AlbumkitError: it is not whole; the remedy is the command that fetches the rest.
+        """
+        missing = self.missing()
+        if not any_pipeline and "model_index.json" not in missing:
+            _ = self.family
+        if missing:
+            more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+            words = f"{self.asked} is not whole on this machine: {missing[0]} is missing{more}."
+            raise AlbumkitError(words, self.fetch)
+
+    def shapes(self, part: str) -> dict[str, tuple[int, ...]]:
+        """Shapes of a part's weights by the names of its library, by the headers of its files.
+
+        Raises:
+            AdapterError: a file is cut short, or no safetensors.
+        """
+        headers = [read_header(file) for file in self.weights(part)]
+        return {tensor.name: tensor.shape for header in headers for tensor in header.tensors}
+
     def parameters(self, part: str) -> int:
-        """How many numbers a part has, by the headers of its files."""
-        return sum(tensor.count for file in self.weights(part) for tensor in read_header(file).tensors)
+        """How many numbers a part has."""
+        return sum(map(math.prod, self.shapes(part).values()))
 
     def linears(self, part: str) -> dict[str, tuple[int, int]]:
-        """(out, in) of every matrix of a part by the name of its module, by the headers of its files."""
+        """(out, in) of every matrix of a part by the name of its module."""
         return {
-            tensor.name.removesuffix(".weight"): (tensor.shape[0], tensor.shape[1])
-            for file in self.weights(part)
-            for tensor in read_header(file).tensors
-            if tensor.name.endswith(".weight") and len(tensor.shape) == 2
+            name.removesuffix(".weight"): (shape[0], shape[1])
+            for name, shape in self.shapes(part).items()
+            if name.endswith(".weight") and len(shape) == 2
         }
 
     def fingerprint(self, *parts: str) -> str:
@@ -157,11 +190,13 @@ class Base:
         """
         digest = hashlib.sha256()
         for part in parts:
-            for file in sorted((self.folder / part).rglob("*")):
-                if file.is_file():
-                    digest.update(f"{part}/{file.name}\0{file.stat().st_size}\0".encode())
-                    _feed(digest, file)
+            for file in self._files(part):
+                digest.update(f"{part}/{file.name}\0{file.stat().st_size}\0".encode())
+                _feed(digest, file)
         return digest.hexdigest()
+
+    def _files(self, part: str) -> list[Path]:
+        return [file for file in sorted((self.folder / part).rglob("*")) if file.is_file()]
 
     def load(self, part: str, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Any:
         """One part, frozen, ready to use.
@@ -183,6 +218,10 @@ class Base:
         if hasattr(loaded, "requires_grad_"):
             loaded = loaded.requires_grad_(False).eval().to(device)
         return loaded
+
+    def _tokenizer_config(self) -> dict[str, Any]:
+        part = "tokenizer_2" if "tokenizer_2" in self.parts else "tokenizer"  # FLUX.1: that of T5
+        return self._json(f"{part}/tokenizer_config.json")
 
     def _json(self, name: str) -> dict[str, Any]:
         file = self.folder / name
@@ -220,14 +259,11 @@ def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False)
     known = bases.find_base(asked)
     path = Path(asked)
     if asked == POCKET:
-        base = Base(asked, _POCKET_FOLDER, known)
-    elif path.is_dir():
+        base = Base(asked, POCKET_FOLDER, known)
+    elif (path / "model_index.json").is_file():
         base = Base(asked, path, known)
-    elif path.is_file() or path.suffix == ".safetensors":
-        raise UsageError(
-            f"{option} {asked}: one file is no base: the text encoder and the autoencoder are needed, too.",
-            _FORM,
-        )
+    elif path.exists() or path.suffix in _FILES:
+        return _of_files(asked, option)
     elif hub.is_name(asked):
         folder = hub.find_snapshot(asked)
         if folder is None:
@@ -237,32 +273,18 @@ def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False)
         return find_base(by_id.hub, option, any_pipeline=any_pipeline)
     else:
         raise UsageError(f"{option} {asked}: there is no such folder, and no base of that name.", _FORM)
-    if path.is_dir() and not (path / "model_index.json").is_file():
-        raise UsageError(f"{option} {asked}: there is no model_index.json in it.", _FORM)
-    missing = base.missing()
-    if not any_pipeline and "model_index.json" not in missing:
-        _ = base.family
-    if missing:
-        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        words = f"{asked} is not whole on this machine: {missing[0]} is missing{more}."
-        raise AlbumkitError(words, base.fetch)
+    base.check(any_pipeline)
     return base
 
 
-def bases_here() -> list[str]:
-    """Names of the bases on this machine that albumkit can train: pocket, and what the hub's cache holds
-    whole.
-    """
-    found = [Base(POCKET, _POCKET_FOLDER, None)]
-    found += [Base(name, folder, None) for name, folder in hub.all_snapshots()]
-    return [base.asked for base in found if not base.missing() and _can_train(base)]
+def _of_files(asked: str, option: str) -> Base:
+    from albumkit.engine.comfy.base import open_comfy
+    from albumkit.engine.comfy.files import models_folder
 
-
-def _can_train(base: Base) -> bool:
-    try:
-        return base.family is not None
-    except UsageError:
-        return False
+    if Path(asked).is_dir() and models_folder(Path(asked)) is None:
+        words = "there is no model_index.json in it, and no diffusion_models"
+        raise UsageError(f"{option} {asked}: {words}.", _FORM)
+    return open_comfy(asked, option)
 
 
 def _feed(digest: Any, file: Path) -> None:
