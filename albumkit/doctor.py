@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 from albumkit import __version__
 from albumkit.engine import hub
 from albumkit.engine.base import POCKET
+from albumkit.engine.machine import TORCH_WITH_CUDA
 from albumkit.engine.survey import survey
 from albumkit.facts import find_fact
 from albumkit.paths import cache_dir, rules_root
@@ -216,10 +217,8 @@ def _torch(nvidia: bool) -> Check | None:
     if cuda:
         return Check("graphics", "torch", "there", f"{version}, built for CUDA {cuda}")
     if nvidia:
-        remedy = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
-        return Check(
-            "graphics", "torch", "broken", f"{version} cannot use the card: built without CUDA", remedy
-        )
+        words = f"{version} cannot use the card: built without CUDA"
+        return Check("graphics", "torch", "broken", words, TORCH_WITH_CUDA)
     return Check("graphics", "torch", "there", f"{version}, without CUDA")
 
 

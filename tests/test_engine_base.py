@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -20,6 +21,12 @@ from albumkit.errors import AlbumkitError, UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
+
+ACCEPT = (
+    "(accept the FLUX Non-Commercial License on "
+    "https://huggingface.co/black-forest-labs/FLUX.2-klein-base-9B first, then hf auth login)"
+)
+GATED = "black-forest-labs/FLUX.2-klein-base-9B"
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +95,61 @@ def test_base_in_the_cache_of_the_hub_is_found(
     assert "black-forest-labs/FLUX.2-klein-base-4B" in bases_here()
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("black-forest-labs/FLUX.2-klein-base-4B", "hf download black-forest-labs/FLUX.2-klein-base-4B"),
+        (GATED, f"hf download {GATED}   {ACCEPT}"),
+        ("somebody/klein-9b-tuned", "hf download somebody/klein-9b-tuned"),
+    ],
+)
 def test_missing_base_names_the_command_that_fetches_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, remedy: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(AlbumkitError) as caught:
-        find_base("black-forest-labs/FLUX.2-klein-base-9B")
-    assert caught.value.remedy == "hf download black-forest-labs/FLUX.2-klein-base-9B"
+        find_base(name)
+    assert caught.value.message == f"{name} is not on this machine."
+    assert caught.value.remedy == remedy
+
+
+def test_download_that_broke_off_is_told_and_not_listed(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the hub leaves it: shards that are not there yet, a name whose blob still ends in .incomplete."""
+    name = "black-forest-labs/FLUX.2-klein-base-4B"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--black-forest-labs--FLUX.2-klein-base-4B" / "snapshots" / "0123abcd"
+    shutil.copytree(bench.base.folder, snapshot)
+    encoder = snapshot / "text_encoder"
+    shards = [f"model-0000{number}-of-00003.safetensors" for number in (1, 2, 3)]
+    (encoder / "model.safetensors").rename(encoder / shards[0])
+    (encoder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(enumerate(shards))}))
+    with pytest.raises(AlbumkitError) as caught:
+        find_base(name)
+    assert caught.value.message == (
+        f"{name} is not whole on this machine: text_encoder/{shards[1]} is missing, and 1 more."
+    )
+    assert caught.value.remedy == f"hf download {name}"
+    assert name not in bases_here()
+    for shard in shards[1:]:
+        shutil.copy(encoder / shards[0], encoder / shard)
+    assert find_base(name).weights("text_encoder") == [encoder / shard for shard in shards]
+    weights = snapshot / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights.rename(tmp_path / "blob.incomplete")
+    with contextlib.suppress(OSError):  # Windows without the right to make links: the file is not there
+        weights.symlink_to(tmp_path / "blob")
+    with pytest.raises(AlbumkitError, match=r"transformer/diffusion_pytorch_model\.safetensors is missing\."):
+        find_base(name)
+
+
+def test_file_that_was_cut_short_is_told_before_anything_is_loaded(bench: Bench, tmp_path: Path) -> None:
+    shutil.copytree(bench.base.folder, tmp_path / "cut")
+    file = tmp_path / "cut" / "transformer" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    base = find_base(str(tmp_path / "cut"))
+    with pytest.raises(AlbumkitError, match="it is cut short"):
+        memory.forecast(base, bench.knobs(), bench.placed, bench.machine)
 
 
 def test_pipeline_that_cannot_be_trained_is_told(tmp_path: Path) -> None:
@@ -117,7 +172,7 @@ def test_torch_without_cuda_beside_an_nvidia_card_stops(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(AlbumkitError, match="installed without CUDA") as caught:
         find_machine(nvidia=True)
-    assert "pip install" in caught.value.remedy
+    assert caught.value.remedy.startswith("pip install --force-reinstall torch --index-url ")
     assert find_machine(nvidia=False).dtype == torch.float32
 
 

@@ -243,7 +243,8 @@ def test_gguf_is_refused_with_the_command_for_the_whole_one(own):
     assert error.message.endswith("Q8_0.gguf holds GGUF numbers, and training needs bf16 ones.")
     assert error.remedy == (
         "hf download black-forest-labs/FLUX.2-klein-base-9B flux-2-klein-base-9b.safetensors "
-        "--local-dir ComfyUI/models/diffusion_models"
+        "--local-dir ComfyUI/models/diffusion_models   (accept the FLUX Non-Commercial License on "
+        "https://huggingface.co/black-forest-labs/FLUX.2-klein-base-9B first, then hf auth login)"
     )
 
 

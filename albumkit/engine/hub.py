@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from albumkit import bases
+
 
 def is_name(text: str) -> bool:
     """Whether it has the form of a name on the hub: ``owner/name``."""
@@ -47,5 +49,11 @@ def all_snapshots() -> Iterator[tuple[str, Path]]:
 
 
 def fetch_command(name: str, *files: str) -> str:
-    """The command that fetches a repository, or some of its files."""
-    return " ".join(("hf download", name, *files))
+    """The command that fetches a repository, or some of its files; and what the hub wants done first."""
+    command = " ".join(("hf download", name, *files))
+    known = bases.find_base(name)
+    if known is None or known.hub != name or not known.gated:
+        return command
+    return (
+        f"{command}   (accept the {known.licence} on https://huggingface.co/{name} first, then hf auth login)"
+    )

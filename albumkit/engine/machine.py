@@ -15,6 +15,8 @@ from albumkit.errors import AlbumkitError, MissingExtra
 if TYPE_CHECKING:
     import torch
 
+#: What puts a torch that can use an NVIDIA card in the place of one that cannot.
+TORCH_WITH_CUDA = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
 _NEEDED = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetensors")
 
 
@@ -107,7 +109,7 @@ def find_machine(nvidia: bool = False) -> Machine:
     if nvidia and torch.version.cuda is None:
         raise AlbumkitError(
             f"An NVIDIA card is there, but torch {torch.__version__} was installed without CUDA.",
-            "pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128",
+            TORCH_WITH_CUDA,
         )
     if torch.backends.mps.is_available():
         return Machine(torch.device("mps"), torch.float32)
