@@ -259,7 +259,7 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
         judged = judge(adapter, [one], None, base=base, rules=about_programs)
         found.by_program[one.runtime] = judged.findings
     found.findings = tuple(judge(adapter, found.told, found.health, base=base, rules=found.rules).findings)
-    found.trigger, found.trigger_from = _trigger(adapter, config)
+    found.trigger, found.trigger_from = trigger_of(adapter, config)
     found.prompt = _prompt(config, found.trigger)
     return found
 
@@ -298,8 +298,8 @@ def _from_album(config: Config) -> Asked:
     return Asked(runtimes, config.origins["use.runtime"].file.as_posix())
 
 
-def _trigger(adapter: Adapter, config: Config) -> tuple[str, str]:
-    """The trigger, and who says so."""
+def trigger_of(adapter: Adapter, config: Config | None = None) -> tuple[str, str]:
+    """The trigger, and who says so: the file itself, else the album.toml above it."""
     for key in _TRIGGERS:
         if words := adapter.metadata.get(key, "").strip():
             return words, "the file's header"
@@ -309,7 +309,7 @@ def _trigger(adapter: Adapter, config: Config) -> tuple[str, str]:
         return str(words), "the file's header"
     except (ValueError, AttributeError, TypeError, RecursionError):
         pass  # no tags, or those of many captions
-    if words := config.album.trigger_phrase or "":
+    if config is not None and (words := config.album.trigger_phrase or ""):
         return words, config.origins["album.trigger_phrase"].file.as_posix()
     return "", ""
 

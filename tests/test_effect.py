@@ -110,8 +110,8 @@ def test_a_missing_package_names_the_line_that_installs_it(klein, tmp_path, monk
     ("base", "words"),
     [
         ("nowhere", "--effect nowhere: there is no such folder"),
-        ("empty", "--effect empty: there is no model_index.json in it."),
-        ("a.safetensors", "--effect a.safetensors: one file is no base"),
+        ("empty", "--effect empty: there is no model_index.json in it, and no diffusion_models."),
+        ("a.safetensors", "--effect a.safetensors: it holds something else, no part of a FLUX.2 klein."),
     ],
 )
 def test_what_is_no_base_is_refused(base, words, tmp_path, monkeypatch):
@@ -163,9 +163,9 @@ def test_the_command_tells_and_writes_the_picture(klein, tmp_path, monkeypatch):
     assert 'asked for "a photo of TOK cat", seed 0' in said
     assert "wrote  cat.effect.png" in said
     with Image.open("cat.effect.png") as sheet:
-        assert sheet.size == (64 + 8 + 64, 24 + 64)
+        assert sheet.size == (256 + 8 + 256, 24 + 256)
         # The difference told is that of the two halves.
-        halves = [sheet.crop((left, 24, left + 64, 88)) for left in (0, 72)]
+        halves = [sheet.crop((left, 24, left + 256, 280)) for left in (0, 264)]
         assert f"the picture by {mean_difference(*halves):.1f} of 255 levels" in " ".join(said.split())
 
 

@@ -30,9 +30,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("picture.png"),
-    show_default=True,
-    help="A PNG.",
+    help="A PNG.  [default: picture.png, or a number behind it]",
 )
 def command(
     prompt: str,
@@ -41,19 +39,20 @@ def command(
     scale: float,
     seed: int,
     size: tuple[int, int] | None,
-    out: Path,
+    out: Path | None,
 ) -> None:
     """Make a picture with a base and a LoRA.
 
     Warns when the LoRA's trigger is not in the prompt: without it you get the plain model.
     """
     from albumkit.engine.machine import share_processor
-    from albumkit.training import generate
+    from albumkit.generating import free_picture, generate
 
+    out = out or free_picture(Path())
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out.as_posix()}: the picture is written as .png.")
     share_processor()
     missing = generate(prompt, base=base, adapter=adapter, scale=scale, seed=seed, size=size, out=out)
     click.echo(out.as_posix())
     if missing:
-        click.echo(f"warning: the prompt lacks {missing}: that is the plain model.", err=True)
+        click.echo(f"warning: the prompt lacks {missing}: without it you get the plain model.", err=True)

@@ -96,10 +96,8 @@ def run() -> NoReturn:
 
 
 def _say(error: AlbumkitError) -> None:
-    lines = [f"albumkit: {error.message}"]
-    if error.remedy:
-        lines.append(f"  do   {error.remedy}")
-    text = "\n".join(lines)
+    ways = zip(("do", *["or"] * error.remedy.count("\n")), error.remedy.splitlines(), strict=True)
+    text = "\n".join([f"albumkit: {error.message}", *(f"  {word}   {way}" for word, way in ways)])
     encoding = sys.stderr.encoding or "ascii"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 

@@ -95,7 +95,8 @@ def _tell_plan(prepared: Prepared, style: str) -> int:
 def _train(prepared: Prepared, style: str) -> int:
     from albumkit.cli.live import told
     from albumkit.engine.session import Interrupted
-    from albumkit.report.train import end_lines, plan_lines, train_document
+    from albumkit.report.train import plan_lines
+    from albumkit.report.trained import end_lines, train_document
     from albumkit.training import train
 
     if style == "text":

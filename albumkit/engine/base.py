@@ -38,7 +38,8 @@ _FILES = (".safetensors", ".sft", ".gguf")
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 #: Of a large file this many pieces of this size are looked at to tell whether it is the same.
 _PIECES, _PIECE = 16, 1 << 16
-_FORM = (
+#: What ``--base`` takes.
+FORM = (
     "name a folder in diffusers' form, ComfyUI's models folder or a file in its diffusion_models, "
     "a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, or pocket"
 )
@@ -74,6 +75,15 @@ class Base:
             return "unknown to albumkit: read the page of the base"
         words = {"yes": "", "no": " (no commercial use)", "conditions": " (commercial use under conditions)"}
         return self.known.licence + words.get(self.known.commercial or "", "")
+
+    @property
+    def note(self) -> str:
+        """What a person should know before training on it; mostly nothing."""
+        if not self.distilled:
+            return ""
+        better = bases.base_of_family(self.known.train_on) if self.known and self.known.train_on else None
+        instead = f": train on {better.title}, use the LoRA on both" if better else ""
+        return f"it was distilled to make a picture in a few steps{instead}"
 
     @functools.cached_property
     def index(self) -> dict[str, Any]:
@@ -272,7 +282,7 @@ def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False)
     elif (by_id := bases.base_of_family(asked)) and by_id.hub:
         return find_base(by_id.hub, option, any_pipeline=any_pipeline)
     else:
-        raise UsageError(f"{option} {asked}: there is no such folder, and no base of that name.", _FORM)
+        raise UsageError(f"{option} {asked}: there is no such folder, and no base of that name.", FORM)
     base.check(any_pipeline)
     return base
 
@@ -283,7 +293,7 @@ def _of_files(asked: str, option: str) -> Base:
 
     if Path(asked).is_dir() and models_folder(Path(asked)) is None:
         words = "there is no model_index.json in it, and no diffusion_models"
-        raise UsageError(f"{option} {asked}: {words}.", _FORM)
+        raise UsageError(f"{option} {asked}: {words}.", FORM)
     return open_comfy(asked, option)
 
 

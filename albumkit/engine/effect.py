@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: What the adapter is called inside of the pipeline.
 _SLOT = "albumkit"
+#: Pictures that are smaller than this are shown some times as large.
+_SHEET = 256
 #: A card must have room for the weights and this share of them again.
 _ROOM = 1.15
 
@@ -266,11 +268,15 @@ def mean_difference(one: Image, other: Image) -> float:
 
 
 def side_by_side(effect: Effect, name: str) -> Image:
-    """Both pictures in one, each with a line above that says what it is."""
+    """Both pictures in one, each with a line above that says what it is; small ones are made larger."""
     from PIL import Image, ImageDraw
 
-    one, other = effect.pictures
     strip, gap = 24, 8
+    times = max(1, _SHEET // effect.pictures[0].width)
+    one, other = (
+        picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+        for picture in effect.pictures
+    )
     sheet = Image.new("RGB", (one.width + gap + other.width, strip + one.height), "white")
     draw = ImageDraw.Draw(sheet)
     for left, picture, words in ((0, one, "without"), (one.width + gap, other, f"with {name}")):

@@ -60,6 +60,14 @@ class ComfyBase(Base):
     def id(self) -> str:
         return self.known.id if self.known else self.files["transformer"].path.stem
 
+    @property
+    def note(self) -> str:
+        if self.known is not None and bases.find_base(self.files["transformer"].path.name) != self.known:
+            return (
+                "known by its shapes; whether it is the base or the distilled model, its name does not tell"
+            )
+        return super().note
+
     @functools.cached_property
     def index(self) -> dict[str, Any]:
         distilled = self.known is not None and self.known.distilled

@@ -11,6 +11,7 @@ from albumkit import bases
 from albumkit.adapter import Header, read_header
 from albumkit.adapter.base import read_size
 from albumkit.engine import hub
+from albumkit.engine.base import FORM
 from albumkit.engine.comfy.configs import config_of
 from albumkit.engine.comfy.names import Pieces, pieces_of
 from albumkit.engine.families.flux2 import TEXT_LAYERS
@@ -124,11 +125,11 @@ def choose(asked: str, option: str) -> dict[str, File]:
         if path.is_dir():
             continue
         if not path.is_file():
-            raise UsageError(f"{option} {path.as_posix()}: there is no such file.")
+            raise UsageError(f"{option} {path.as_posix()}: there is no such file.", FORM)
         file = look_at(path)
         if not file.part:
             words = f"it holds {_stranger(file)}, no part of a FLUX.2 klein"
-            raise UsageError(f"{option} {path.as_posix()}: {words}.")
+            raise UsageError(f"{option} {path.as_posix()}: {words}.", FORM)
         if file.part in chosen:
             raise UsageError(f"{option}: {path.as_posix()} is a second {TITLES[file.part]}.")
         chosen[file.part] = _whole(file, chosen)
