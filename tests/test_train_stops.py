@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from engine_runs import make_album, tiny_base
+from PIL import Image
 from test_train_command import TOML, run
 
 from albumkit.bases import find_base as find_known
@@ -113,6 +114,32 @@ def test_lines_that_are_piped_and_going_on_from_another_folder(place: Path) -> N
     done = run(place / "elsewhere", "train", "--resume", "../moved", "--steps", "2")
     assert done.exit_code == 0, done.output
     assert "step 2: saved, ../moved/checkpoints/step-000002/" in done.output
+
+
+def test_pairs_are_looked_at_with_an_input_of_their_own(place: Path) -> None:
+    album = place / "pairs"
+    album.mkdir()
+    for number, side in enumerate(("start", "end")):
+        Image.linear_gradient("L").resize((64, 64)).rotate(90 * number).convert("RGB").save(
+            album / f"a_{side}.png"
+        )
+    (album / "a.txt").write_text("turn it round")
+    (album / "album.toml").write_text('[album]\nkind = "edit"\n[use]\nprompts = ["turn it"]\n')
+    (place / "single").mkdir()
+    shutil.copy(album / "a_end.png", place / "single" / "a.png")
+    for name in ("a.txt", "album.toml"):
+        text = (album / name).read_text().replace('kind = "edit"', 'kind = "style"\ntrigger_phrase = ""')
+        (place / "single" / name).write_text(text)
+    size = ("--set", "steps=1", "--set", "resolution=64", "--trainer", "local")
+    looks = []
+    for name in ("single", "pairs"):
+        done = run(place, "train", name, "--out", f"{name}-run", *size)
+        assert done.exit_code == 0, done.output
+        looks.append((place / f"{name}-run" / "samples" / "step-000000" / "1.png").read_bytes())
+    assert run(place, "generate", "turn it", "--size", "64x64", "--out", "plain.png").exit_code == 0
+    plain = (place / "plain.png").read_bytes()
+    assert looks[0] == plain
+    assert looks[1] != plain
 
 
 # On a terminal

@@ -30,6 +30,8 @@ from albumkit.engine.stage import Stage
 from albumkit.errors import AlbumkitError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from albumkit.engine.base import Base
     from albumkit.engine.checkpoint import Checkpoint, Label
     from albumkit.engine.knobs import Knobs
@@ -201,9 +203,17 @@ class Session:
         recipe = Recipe.usual(self.base, width, height)
         start = time.perf_counter()
         with self._timed("looking"), self._memory():
-            files = validate.look(self.run, step, self.knobs.prompts, loop.material.texts, self.stage, recipe)
+            files = validate.look(
+                self.run, step, self.knobs.prompts, loop.material.texts, self.stage, recipe, self._inputs()
+            )
         seconds = round(time.perf_counter() - start, 2)
         self.note("sample", {"step": step, "files": [file.as_posix() for file in files], "seconds": seconds})
+
+    def _inputs(self) -> list[tuple[Tensor, ...]]:
+        """Pairs are looked at with the inputs of the album's own examples, another one for each prompt."""
+        examples = sorted(self.placed, key=lambda one: one.item.root)
+        chosen = [examples[place % len(examples)] for place in range(len(self.knobs.prompts))]
+        return [tuple(t[None] for t in self._ready().material.references[one.item.root]) for one in chosen]
 
     def _save(self, metrics: int) -> Checkpoint:
         os.fsync(metrics)

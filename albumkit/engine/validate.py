@@ -5,7 +5,7 @@ all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,20 +32,21 @@ def look(
     texts: Mapping[str, Tensor],
     stage: Stage,
     recipe: Recipe,
+    inputs: Sequence[Sequence[Tensor]],
 ) -> list[Path]:
     """Make the pictures of one step and bring the sheet up to date.
 
     Args:
         texts: Every prompt's embedding, and the empty one's.
+        inputs: For every prompt the latents of the pictures to edit; none where nothing is edited.
 
     Returns:
         The pictures, in the order of the prompts.
     """
+    transformer, base, machine = stage.transformer(), stage.base, stage.machine
     latents = [
-        sample_latents(
-            stage.transformer(), stage.base, stage.machine, texts[one.text], texts[""], recipe, one.seed
-        )
-        for one in prompts
+        sample_latents(transformer, base, machine, texts[one.text], texts[""], recipe, one.seed, given)
+        for one, given in zip(prompts, inputs, strict=True)
     ]
     folder = run / _FOLDER / f"step-{step:06d}"
     folder.mkdir(parents=True, exist_ok=True)
