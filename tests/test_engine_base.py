@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from engine_runs import Bench, open_bench
 
-from albumkit.engine import lora, memory
+from albumkit.engine import checkpoint, lora, memory
 from albumkit.engine.base import find_base
 from albumkit.engine.knobs import Knobs
 from albumkit.engine.machine import Machine, find_machine
@@ -93,6 +93,18 @@ def test_base_in_the_cache_of_the_hub_is_found(
         assert found.licence == "Apache 2.0"
         assert found.text_length == 64
     assert "black-forest-labs/FLUX.2-klein-base-4B" in bases_here()
+    shutil.copytree(repository, tmp_path / "models--somebody--tuned")
+    tuned = find_base("somebody/tuned")
+    assert (tuned.id, tuned.name, tuned.title) == ("tuned", "somebody/tuned", "somebody/tuned")
+
+
+def test_no_path_of_this_machine_gets_into_a_file(bench: Bench) -> None:
+    assert str(bench.base.folder) == bench.base.asked
+    assert bench.base.name == bench.base.id == bench.base.title == "tiny-klein"
+    label = checkpoint.header_texts(
+        knobs=bench.knobs(), base=bench.base, album_hash="", captions={"a": 1}, version=""
+    )
+    assert not any(str(bench.base.folder.parent) in text for text in label.values())
 
 
 @pytest.mark.parametrize(

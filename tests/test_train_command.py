@@ -151,6 +151,8 @@ def test_extended_run_goes_on_where_it_ended(place: Path) -> None:
         for name in ("longer", "eight")
     ]
     assert ends[0] == ends[1]
+    files = [place / name / "TOK-tiny-klein-8.safetensors" for name in ("longer", "eight")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_finished_run_is_not_begun_again(place: Path) -> None:

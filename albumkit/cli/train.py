@@ -104,10 +104,10 @@ def _train(prepared: Prepared, style: str) -> int:
     try:
         with told(style, prepared) as tell:
             trained = train(prepared, tell)
-    except Interrupted as stopped:
-        run = prepared.run.as_posix()
-        click.echo(f"stopped after step {stopped.saved.step}, saved", err=True)
-        click.echo(f"  do   albumkit train --resume {run}", err=True)
+    except KeyboardInterrupt as stopped:
+        saved = stopped.saved.step if isinstance(stopped, Interrupted) else None
+        words = f"stopped after step {saved}, saved" if saved else f"stopped before step {prepared.since + 1}"
+        click.echo(f"{words}\n  do   albumkit train --resume {prepared.run.as_posix()}", err=True)
         return 130
     if style == "json":
         click.echo(_line(train_document(trained)))

@@ -60,13 +60,25 @@ class Base:
         return self.asked if named else self.folder.absolute().as_posix()
 
     @property
+    def name(self) -> str:
+        """What other people know it by: its name on the hub, or the folder's; never a path of this machine."""
+        if self.known is not None:
+            return self.known.hub or self.known.id
+        return self.asked if hub.is_name(self.asked) and not Path(self.asked).exists() else self._own_name
+
+    @property
+    def _own_name(self) -> str:
+        return self.folder.name
+
+    @property
     def id(self) -> str:
-        """A short name for files: that of rules/bases.json, or the folder's."""
-        return self.known.id if self.known else re.sub(r"[^A-Za-z0-9._-]+", "-", self.folder.name).strip("-.")
+        """A short name for files: that of rules/bases.json, or the last part of its own."""
+        own = self.name.rpartition("/")[2]
+        return self.known.id if self.known else re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-.")
 
     @property
     def title(self) -> str:
-        return self.known.title if self.known else self.asked
+        return self.known.title if self.known else self.name
 
     @property
     def licence(self) -> str:

@@ -57,8 +57,8 @@ class ComfyBase(Base):
         return ",".join(self.files[part].path.absolute().as_posix() for part in FOLDERS)
 
     @property
-    def id(self) -> str:
-        return self.known.id if self.known else self.files["transformer"].path.stem
+    def _own_name(self) -> str:
+        return self.files["transformer"].path.stem
 
     @property
     def note(self) -> str:
