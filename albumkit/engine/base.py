@@ -61,7 +61,7 @@ class Base:
 
     @property
     def name(self) -> str:
-        """What other people know it by: its name on the hub, or the folder's; never a path of this machine."""
+        """What others know it by: its name on the hub, or the folder's; never a path of this machine."""
         if self.known is not None:
             return self.known.hub or self.known.id
         return self.asked if hub.is_name(self.asked) and not Path(self.asked).exists() else self._own_name
