@@ -202,11 +202,11 @@ class Encoder:
         import torch
 
         identity = self._identity_of_texts
-        length, family = self.base.text_length, self.base.family
+        length, family, device = self.base.text_length, self.base.family, self.machine.device
 
         def make(text: str) -> Tensor:
             with torch.inference_mode():
-                encoded: Tensor = family.encode_text(*encoder(), text, length)[0]
+                encoded: Tensor = family.encode_text(*encoder(), text, length, device)[0]
                 return encoded
 
         rows = ("text", identity, length, self.machine.dtype_name)

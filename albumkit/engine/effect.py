@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albumkit.adapter import Adapter
+from albumkit.engine.machine import card_room
 from albumkit.errors import AlbumkitError, MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -244,7 +245,6 @@ class _Bench:
 
     def _load(self, largest: str, **without: None) -> Any:
         """The pipeline without some of its parts, where there is room for the largest one."""
-        import torch
         from diffusers import DiffusionPipeline
 
         pipe = DiffusionPipeline.from_pretrained(
@@ -252,7 +252,7 @@ class _Bench:
         )
         pipe.set_progress_bar_config(disable=True)
         size = sum(file.stat().st_size for file in (self.folder / largest).glob("*.safetensors"))
-        if self.device == "cuda" and size * _ROOM > torch.cuda.mem_get_info()[0]:
+        if self.device == "cuda" and size * _ROOM > card_room():
             pipe.enable_sequential_cpu_offload()
             return pipe
         return pipe.to(self.device)

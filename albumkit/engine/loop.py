@@ -188,9 +188,11 @@ class Loop:
         start = time.perf_counter()
         self.transformer.train()
         batch = self.noise((Look(self._largest, 0),) * self.knobs.batch_size)
-        self.score(batch, self.predict(batch)).sum().backward()
-        for parameter in self.parameters.values():
-            parameter.grad = None
+        try:
+            self.score(batch, self.predict(batch)).sum().backward()
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+        self.machine.wait()
         return time.perf_counter() - start
 
     def _stack(self, tensors: Sequence[Tensor]) -> Tensor:

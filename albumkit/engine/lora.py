@@ -53,12 +53,16 @@ def attach(
     """
     import torch
     from peft import LoraConfig, inject_adapter_in_model
+    from peft.tuners.lora import LoraLayer
 
     names = [name for some in modules.values() for name in some]
     pattern = "|".join(map(re.escape, names))  # a text is matched whole, a list by the end of the name
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=f"({pattern})", init_lora_weights=True)
     inject_adapter_in_model(config, transformer, adapter_name=SLOT)
     transformer.requires_grad_(False)
+    for module in transformer.modules():
+        if isinstance(module, LoraLayer):  # else each input makes a detour through fp32 into autocast's bf16
+            module.cast_input_dtype_enabled = False
     chance = torch.Generator().manual_seed(seed)
     for name, parameter in adapter_parameters(transformer).items():
         parameter.data = parameter.data.float()

@@ -50,11 +50,16 @@ class Machine:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def room(self) -> int | None:
-        """Free bytes on the card; None where the memory is the computer's own."""
+    def wait(self) -> None:
+        """Until the card has done what it was told."""
         import torch
 
-        return torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else None
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def room(self) -> int | None:
+        """Bytes that can still be taken of the card; None where the memory is the computer's own."""
+        return card_room(self.device) if self.device.type == "cuda" else None
 
     def forget_peak(self) -> None:
         """Count :meth:`peak` from now on."""
@@ -68,6 +73,17 @@ class Machine:
         import torch
 
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
+
+def card_room(device: torch.device | None = None) -> int:
+    """Bytes that can still be taken of an NVIDIA card: what is free, and no more than this process may have
+    (``torch.cuda.set_per_process_memory_fraction``).
+    """
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = int(total * torch.cuda.get_per_process_memory_fraction(device))
+    return int(min(free, allowed - torch.cuda.memory_reserved(device)))
 
 
 def need_libraries(purpose: str) -> None:
@@ -97,29 +113,47 @@ def find_machine(nvidia: bool = False) -> Machine:
         nvidia: The driver of an NVIDIA card answers.
 
     Raises:
-        AlbumkitError: the card is there, but torch was installed without CUDA: hours on the CPU would follow.
+        AlbumkitError: the card is there, but torch cannot use it: hours on the CPU would follow. Nothing is
+            raised where the card is hidden (``CUDA_VISIBLE_DEVICES``): somebody wants the CPU.
     """
     import torch
 
     if torch.cuda.is_available():
         _compute_alike()
         return Machine(torch.device("cuda", torch.cuda.current_device()), torch.bfloat16)
-    if nvidia and torch.version.cuda is None:
-        raise AlbumkitError(
-            f"An NVIDIA card is there, but torch {torch.__version__} was installed without CUDA.",
-            "pip install --upgrade --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128",
-        )
+    if nvidia and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        raise _unused_card()
     if torch.backends.mps.is_available():
         return Machine(torch.device("mps"), torch.float32)
     return Machine(torch.device("cpu"), torch.float32)
 
 
+def _unused_card() -> AlbumkitError:
+    import torch
+
+    processor = "or CUDA_VISIBLE_DEVICES=-1 trains on the processor"
+    if torch.version.cuda is None:
+        return AlbumkitError(
+            f"An NVIDIA card is there, but torch {torch.__version__} was installed without CUDA.",
+            "pip install --upgrade --force-reinstall torch "
+            f"--index-url https://download.pytorch.org/whl/cu128; {processor}",
+        )
+    return AlbumkitError(
+        f"An NVIDIA card is there, but torch {torch.__version__} cannot use it: it was built for CUDA "
+        f"{torch.version.cuda}, for which the driver may be too old.",
+        f"update the driver of the card; {processor}",
+    )
+
+
 def _compute_alike() -> None:
-    """Ask CUDA for sums in a fixed order: otherwise a resumed run drifts from the one that it continues."""
+    """Ask CUDA for sums in a fixed order: otherwise a resumed run drifts from the one that it continues.
+
+    ``warn_only`` would not do: attention keeps its unordered way back then, and only says so.
+    """
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 

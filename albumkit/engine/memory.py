@@ -63,6 +63,11 @@ class Forecast:
     def fits(self) -> bool:
         return self.room is None or self.memory <= self.room
 
+    @property
+    def possible(self) -> bool:
+        """Whether at least what does not depend on the pictures' size fits: the base and the adapter."""
+        return self.room is None or self.weights + self.adapter <= self.room
+
 
 def forecast(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machine) -> Forecast:
     """What this training will take; gradient checkpointing only where it does not fit without."""
@@ -87,13 +92,24 @@ def forecast(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machin
     )
     if found.fits:
         return found
-    activations = _activations(base, tokens, machine, checkpointing=True)
+    return computed_twice(base, found, machine)
+
+
+def computed_twice(base: Base, found: Forecast, machine: Machine) -> Forecast:
+    """The same training with gradient checkpointing."""
+    activations = _activations(base, found.tokens, machine, checkpointing=True)
     return replace(found, checkpointing=True, activations=activations, step_seconds=found.step_seconds * 1.5)
 
 
-def explain_shortage(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machine) -> AlbumkitError:
-    """Out of memory, with the knobs that help and how much each would save, by the forecast."""
-    now = forecast(base, knobs, placed, machine)
+def explain_shortage(base: Base, knobs: Knobs, now: Forecast, machine: Machine) -> AlbumkitError:
+    """Out of memory, with the knobs that help and how much each would save, by the forecast ``now``."""
+    free = "" if now.room is None else f"; the card had {now.room / 1e9:.1f} GB free"
+    if not now.possible:
+        return AlbumkitError(
+            f"Out of memory: {base.asked} and the adapter alone take {(now.weights + now.adapter) / 1e9:.1f} "
+            f"GB{free}.",
+            "close other programs that use the card, or train a smaller base",
+        )
     options = []
     if knobs.batch_size > 1:
         options.append(
@@ -108,9 +124,8 @@ def explain_shortage(base: Base, knobs: Knobs, placed: Sequence[Placed], machine
     for name, other in options:
         saved = now.memory - _memory(base, other, knobs, now, machine)
         words.append(f"--set {name} (saves about {saved / 1e9:.1f} GB)")
-    room = "" if now.room is None else f"; the card has {now.room / 1e9:.1f} GB free"
     return AlbumkitError(
-        f"Out of memory: this training needs about {now.memory / 1e9:.1f} GB{room}.",
+        f"Out of memory: this training needs about {now.memory / 1e9:.1f} GB{free}.",
         "; or ".join(words) + "; and close other programs that use the card",
     )
 
@@ -151,13 +166,17 @@ def _speed(machine: Machine) -> float:
     """Operations a second of a plain matrix product, measured in a moment."""
     import torch
 
-    side = 4096 if machine.device.type == "cuda" else 768
-    one = torch.ones(side, side, device=machine.device, dtype=machine.dtype)
+    side = 8192 if machine.device.type == "cuda" else 768
+    one = torch.randn(side, side, device=machine.device, dtype=machine.dtype)  # cards are quicker with zeros
     best = float("inf")
     for _ in range(4):
+        machine.wait()
         start = time.perf_counter()
-        float((one @ one)[0, 0])
+        _ = one @ one
+        machine.wait()
         best = min(best, time.perf_counter() - start)
+    del one, _
+    machine.free()
     return float(2 * side**3 / best)
 
 
