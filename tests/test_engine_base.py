@@ -168,6 +168,17 @@ def test_text_encoder_is_let_go(bench: Bench) -> None:
     assert set(stage._loaded) == {"transformer"}
 
 
+def test_what_is_loaded_while_encoding_can_be_moved_to_the_card_and_back(bench: Bench) -> None:
+    """Parameters made in inference mode could not."""
+    stage = Stage(bench.base, bench.machine)
+    encoder = data.Encoder(bench.base, bench.machine, data.Cache(None))
+    encoder.texts(["a TOK"], stage.text)
+    encoder.pictures(bench.pack, bench.placed, bench.knobs(), stage.vae)
+    assert set(stage._loaded) == {"text_encoder", "tokenizer", "vae"}
+    for part in ("text_encoder", "vae"):
+        assert not any(p.is_inference() for p in stage._loaded[part].parameters()), part
+
+
 def test_text_encoder_without_room_runs_from_host_memory_to_the_same_bits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

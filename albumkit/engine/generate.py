@@ -45,6 +45,7 @@ def make_pictures(
     Raises:
         AdapterError: the adapter does not fit the base.
     """
+    machine.compute_alike()
     stage = Stage(base, machine)
     texts = Encoder(base, machine, Cache(None)).texts(["", *(one.prompt for one in wishes)], stage.text)
     stage.drop_text()

@@ -143,9 +143,8 @@ class Loop:
 
     def predict(self, batch: Batch) -> Tensor:
         """What the model with its adapter takes for the way from picture to noise."""
-        with self.machine.autocast():
-            noisy = noised(batch.image, batch.noise, batch.sigma)
-            return self.family.predict(self.transformer, noisy, batch.sigma, batch.text, batch.references)
+        noisy = noised(batch.image, batch.noise, batch.sigma)
+        return self.family.predict(self.transformer, noisy, batch.sigma, batch.text, batch.references)
 
     def score(self, batch: Batch, prediction: Tensor) -> Tensor:
         """The loss of each example."""

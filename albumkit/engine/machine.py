@@ -31,16 +31,16 @@ class Machine:
     def dtype_name(self) -> str:
         return str(self.dtype).removeprefix("torch.")
 
-    @contextlib.contextmanager
-    def autocast(self) -> Iterator[None]:
-        """Multiplies in ``dtype`` where parameters of two kinds meet; does nothing in fp32."""
+    def compute_alike(self, deterministic: bool = True) -> None:
+        """Ask CUDA for sums in a fixed order, or let it be as quick as it can: then a run that is repeated, or
+        goes on from a checkpoint, drifts from the first one. ``warn_only`` would not do: attention keeps its
+        way back without order, and only says so.
+        """
         import torch
 
-        if self.dtype == torch.float32:
-            yield
-        else:
-            with torch.autocast(self.device.type, dtype=self.dtype):
-                yield
+        if self.device.type == "cuda":
+            torch.use_deterministic_algorithms(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = False
 
     def free(self) -> None:
         """Give back what nothing refers to any more."""
@@ -119,7 +119,7 @@ def find_machine(nvidia: bool = False) -> Machine:
     import torch
 
     if torch.cuda.is_available():
-        _compute_alike()
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the card is first used
         return Machine(torch.device("cuda", torch.cuda.current_device()), torch.bfloat16)
     if nvidia and "CUDA_VISIBLE_DEVICES" not in os.environ:
         raise _unused_card()
@@ -143,18 +143,6 @@ def _unused_card() -> AlbumkitError:
         f"{torch.version.cuda}, for which the driver may be too old.",
         f"update the driver of the card; {processor}",
     )
-
-
-def _compute_alike() -> None:
-    """Ask CUDA for sums in a fixed order: otherwise a resumed run drifts from the one that it continues.
-
-    ``warn_only`` would not do: attention keeps its unordered way back then, and only says so.
-    """
-    import torch
-
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 @contextlib.contextmanager

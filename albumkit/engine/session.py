@@ -95,6 +95,7 @@ class Session:
         """
         if not self.forecast.possible:
             raise self._shortage()
+        self.machine.compute_alike(self.knobs.deterministic)
         with self._timed("encoding"), self._memory():
             material = self._encode()
         with self._timed("loading"), self._memory():

@@ -94,6 +94,7 @@ def train_document(trained: Trained) -> dict[str, Any]:
         "effect": {"ok": trained.effect.ok, "change": trained.effect.change, "error": trained.effect.error},
         "times": {name: round(seconds, 2) for name, seconds in trained.times.items()},
         "peak_memory": trained.peak,
+        "forecast": _forecast(prepared),
     }
 
 
@@ -121,6 +122,16 @@ def plan_document(prepared: Prepared) -> dict[str, Any]:
             {"root": one.item.root, "bucket": str(one.bucket), "lost": round(one.lost, 4), "scale": one.scale}
             for one in prepared.placed
         ],
+    }
+
+
+def _forecast(prepared: Prepared) -> dict[str, Any]:
+    found = prepared.forecast
+    return {
+        "memory": found.memory,
+        "room": found.room,
+        "checkpointing": found.checkpointing,
+        "step_seconds": found.step_seconds,
     }
 
 
