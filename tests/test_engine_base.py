@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from engine_runs import Bench, open_bench
@@ -166,6 +167,36 @@ def test_text_encoder_is_let_go(bench: Bench) -> None:
     stage.drop_text()
     stage.transformer()
     assert set(stage._loaded) == {"transformer"}
+
+
+@pytest.mark.parametrize(("free", "transformer"), [(10**9, "cuda"), (1000, "cpu")])
+def test_transformer_leaves_the_card_only_where_decoding_has_no_room(free: int, transformer: str) -> None:
+    where: dict[str, str] = {}
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self.name, where[name] = name, "cuda"
+
+        def to(self, device: object) -> Part:
+            where[self.name] = str(device)
+            return self
+
+    base = SimpleNamespace(
+        load=lambda part, *rest: Part(part),
+        parameters=lambda part: 1000,
+        config=lambda part: {"block_out_channels": (8, 16)},
+    )
+    machine = SimpleNamespace(
+        device=torch.device("cuda"), dtype=torch.bfloat16, room=lambda: free, free=lambda: None
+    )
+    stage = Stage(base, machine)  # type: ignore[arg-type]
+    stage.vae()
+    stage.transformer()
+    assert where == {"vae": "cpu", "transformer": "cuda"}
+    stage.vae(64 * 64)
+    assert where == {"vae": "cuda", "transformer": transformer}
+    stage.transformer()
+    assert where == {"vae": "cpu", "transformer": "cuda"}
 
 
 def test_what_is_loaded_while_encoding_can_be_moved_to_the_card_and_back(bench: Bench) -> None:

@@ -56,7 +56,7 @@ def make_pictures(
         sample_latents(transformer, base, machine, texts[one.prompt], texts[""], recipe, one.seed)
         for one in wishes
     ]
-    vae = stage.vae()
+    vae = stage.vae(recipe.width * recipe.height)
     return [to_picture(base, vae, one) for one in latents]
 
 

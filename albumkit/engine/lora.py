@@ -91,8 +91,9 @@ def _adapted(layer: Any, inputs: Tensor) -> Any:
     down, up = (side[SLOT].weight for side in (layer.lora_A, layer.lora_B))
     plain = layer.base_layer(inputs)
     low = torch.nn.functional.linear(inputs, down.to(inputs.dtype)).flatten(0, -2)
-    scaled = (up * layer.scaling[SLOT]).to(inputs.dtype)
-    return torch.addmm(plain.flatten(0, -2), low, scaled.t()).view_as(plain)
+    scale = layer.scaling[SLOT]
+    up = (up if scale == 1 else up * scale).to(inputs.dtype)
+    return torch.addmm(plain.flatten(0, -2), low, up.t()).view_as(plain)
 
 
 def adapter_parameters(transformer: Any) -> dict[str, Tensor]:

@@ -130,7 +130,7 @@ class Session:
             if not self._fits(loop):
                 if self.forecast.checkpointing:
                     raise self._shortage()
-                self.forecast = computed_twice(self.base, self.forecast, self.machine)
+                self.forecast = computed_twice(self.base, self.knobs, self.forecast, self.machine)
                 loop.transformer.enable_gradient_checkpointing()
                 self.machine.free()
                 self.machine.forget_peak()
