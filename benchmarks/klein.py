@@ -4,10 +4,11 @@
     python benchmarks/klein.py --work /tmp/klein --size 9B
 
 makes a base folder of the real shapes with random weights (16 and 35 GB; nothing is downloaded). On it,
-sample_albums/cookie_box is trained for 20 steps at 512 and at 1024 pixels, once more as on a card of 16 GB (9B:
-of 24 GB, and its captions with 16 GB), and without sums in a fixed order. A run goes on from its checkpoint, and
-the bits are compared. The loop of diffusers' training script runs beside it (klein_peer.py). Each part is a
-process of its own; tables are printed at the end. `--size tiny` tries the script itself, without a card.
+sample_albums/cookie_box is trained for 20 steps at 512 and at 1024 pixels, once more as on a card of 16 GB
+(9B: of 24 GB, and its captions with 16 GB), and without sums in a fixed order. A run goes on from its
+checkpoint, and the bits are compared. The loop of diffusers' training script runs beside it (klein_peer.py).
+Each part is a process of its own; tables are printed at the end. `--size tiny` tries the script itself,
+without a card.
 """
 
 from __future__ import annotations

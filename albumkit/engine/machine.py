@@ -32,9 +32,9 @@ class Machine:
         return str(self.dtype).removeprefix("torch.")
 
     def compute_alike(self, deterministic: bool = True) -> None:
-        """Ask CUDA for sums in a fixed order, or let it be as quick as it can: then a run that is repeated, or
-        goes on from a checkpoint, drifts from the first one. ``warn_only`` would not do: attention keeps its
-        way back without order, and only says so.
+        """Ask CUDA for sums in a fixed order, or let it be as quick as it can: then a run that is repeated,
+        or goes on from a checkpoint, drifts from the first one. ``warn_only`` would not do: attention keeps
+        its way back without order, and only says so.
         """
         import torch
 
