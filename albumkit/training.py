@@ -228,6 +228,7 @@ def train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
     session.try_out()
     saved = session.train()
     peak = prepared.machine.peak()
+    prepared = replace(prepared, forecast=session.forecast)
     session.close()
     adapter = prepared.run / saved.adapter.name
     write_whole(adapter, saved.adapter.read_bytes())

@@ -89,7 +89,7 @@ class Bench:
     def loop(self, step: int = 0, **changed: Any) -> Loop:
         """A new loop, with its own transformer and adapter."""
         knobs = self.knobs(**changed)
-        transformer = self.base.load("transformer")
+        transformer = self.base.load("transformer", self.machine.device, self.machine.dtype)
         modules = lora.find_modules(lora.linears(transformer), self.base.family, knobs.target)
         parameters = lora.attach(transformer, modules, knobs.rank, knobs.alpha, knobs.seed)
         return Loop(

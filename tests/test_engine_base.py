@@ -7,14 +7,17 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from engine_runs import Bench, open_bench
 
-from albumkit.engine import checkpoint, lora, memory
+from albumkit.engine import checkpoint, data, lora, memory
 from albumkit.engine.base import find_base
 from albumkit.engine.knobs import Knobs
+from albumkit.engine.loop import Loop
 from albumkit.engine.machine import Machine, find_machine
+from albumkit.engine.session import Session
 from albumkit.engine.stage import Stage
 from albumkit.engine.survey import bases_here
 from albumkit.errors import AlbumkitError, UsageError
@@ -180,12 +183,18 @@ def test_broken_weights_are_told(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_torch_without_cuda_beside_an_nvidia_card_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(AlbumkitError, match="installed without CUDA") as caught:
         find_machine(nvidia=True)
     assert caught.value.remedy.startswith("pip install --force-reinstall torch --index-url ")
     assert find_machine(nvidia=False).dtype == torch.float32
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(AlbumkitError, match=r"built for CUDA 13\.0, for which the driver may be too old"):
+        find_machine(nvidia=True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert find_machine(nvidia=True).dtype == torch.float32
 
 
 def test_forecast_counts_and_advises(bench: Bench) -> None:
@@ -196,7 +205,7 @@ def test_forecast_counts_and_advises(bench: Bench) -> None:
     assert found.weights == 4 * bench.base.parameters("transformer")
     assert found.tokens == 2 * (16 + 64)
     assert found.fits
-    error = memory.explain_shortage(bench.base, knobs, bench.placed, bench.machine)
+    error = memory.explain_shortage(bench.base, knobs, found, bench.machine)
     assert error.message.startswith("Out of memory: this training needs about ")
     for knob in ("batch_size=1", "resolution=48", "rank=2"):
         assert f"--set {knob} (saves about " in error.remedy
@@ -227,6 +236,103 @@ def test_text_encoder_is_let_go(bench: Bench) -> None:
     stage.drop_text()
     stage.transformer()
     assert set(stage._loaded) == {"transformer"}
+
+
+@pytest.mark.parametrize(("free", "transformer"), [(10**9, "cuda"), (1000, "cpu")])
+def test_transformer_leaves_the_card_only_where_decoding_has_no_room(free: int, transformer: str) -> None:
+    where: dict[str, str] = {}
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self.name, where[name] = name, "cuda"
+
+        def to(self, device: object) -> Part:
+            where[self.name] = str(device)
+            return self
+
+    base = SimpleNamespace(
+        load=lambda part, *rest: Part(part),
+        parameters=lambda part: 1000,
+        config=lambda part: {"block_out_channels": (8, 16)},
+    )
+    machine = SimpleNamespace(
+        device=torch.device("cuda"), dtype=torch.bfloat16, room=lambda: free, free=lambda: None
+    )
+    stage = Stage(base, machine)  # type: ignore[arg-type]
+    stage.vae()
+    stage.transformer()
+    assert where == {"vae": "cpu", "transformer": "cuda"}
+    stage.vae(64 * 64)
+    assert where == {"vae": "cuda", "transformer": transformer}
+    stage.transformer()
+    assert where == {"vae": "cpu", "transformer": "cuda"}
+
+
+def test_what_is_loaded_while_encoding_can_be_moved_to_the_card_and_back(bench: Bench) -> None:
+    """Parameters made in inference mode could not."""
+    stage = Stage(bench.base, bench.machine)
+    encoder = data.Encoder(bench.base, bench.machine, data.Cache(None))
+    encoder.texts(["a TOK"], stage.text)
+    encoder.pictures(bench.pack, bench.placed, bench.knobs(), stage.vae)
+    assert set(stage._loaded) == {"text_encoder", "tokenizer", "vae"}
+    for part in ("text_encoder", "vae"):
+        assert not any(p.is_inference() for p in stage._loaded[part].parameters()), part
+
+
+def test_text_encoder_without_room_runs_from_host_memory_to_the_same_bits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "room", lambda self: 1)
+    stage = Stage(bench.base, bench.machine)
+    texts = data.Encoder(bench.base, bench.machine, data.Cache(None)).texts(["a TOK", ""], stage.text)
+    assert all(p.device.type == "meta" for p in stage.text()[0].parameters())
+    monkeypatch.undo()
+    roomy = data.Encoder(bench.base, bench.machine, data.Cache(None))
+    expected = roomy.texts(["a TOK", ""], Stage(bench.base, bench.machine).text)
+    for text, values in texts.items():
+        assert torch.equal(values, expected[text]), text
+
+
+def test_base_that_cannot_fit_stops_before_anything_is_encoded(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "room", lambda self: 100_000)
+    session = _session(bench, tmp_path)
+    with pytest.raises(AlbumkitError, match=r"the adapter alone take 0\.\d GB; the card had 0\.0 GB"):
+        session.prepare()
+    assert not list(tmp_path.iterdir())
+
+
+def test_short_of_memory_it_begins_to_compute_twice_or_says_what_helps(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [1]
+
+    def try_largest(self: Loop) -> float:
+        if short[0]:
+            short[0] -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 1.0
+
+    monkeypatch.setattr(Loop, "try_largest", try_largest)
+    session = _session(bench, tmp_path)
+    session.prepare()
+    session.try_out()
+    assert session.forecast.checkpointing
+    assert session.loop is not None
+    assert session.loop.transformer.is_gradient_checkpointing
+    short[0] = 1
+    with pytest.raises(AlbumkitError, match="Out of memory: this training needs about") as caught:
+        session.try_out()
+    assert "--set resolution=48 (saves about " in caught.value.remedy
+
+
+def _session(bench: Bench, run: Path) -> Session:
+    knobs = bench.knobs()
+    label = checkpoint.Label("tiny", {})
+    expected = memory.forecast(bench.base, knobs, bench.placed, bench.machine)
+    told = (bench.machine, bench.pack, bench.placed, knobs, label, expected, lambda event: None)
+    return Session(run, bench.base, *told)
 
 
 def test_resolution_is_the_base_s_own_unless_somebody_says(bench: Bench) -> None:

@@ -54,7 +54,9 @@ def outputs(base: Base, dtype: Any) -> list[Any]:
     encoder, tokenizer = base.load("text_encoder", dtype=dtype), base.load("tokenizer")
     with torch.no_grad():
         latents = family.encode_image(vae, pixels)
-        text = family.encode_text(encoder, tokenizer, "a photo of TOK cat", base.text_length)
+        text = family.encode_text(
+            encoder, tokenizer, "a photo of TOK cat", base.text_length, torch.device("cpu")
+        )
         transformer = base.load("transformer", dtype=dtype)
         velocity = family.predict(transformer, noise, torch.tensor([0.4]), text)
         return [latents, text, velocity, family.decode_image(vae, latents)]

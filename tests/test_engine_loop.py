@@ -4,6 +4,7 @@ exactly.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from engine_runs import Bench, open_bench
 
 from albumkit.engine import checkpoint
 from albumkit.engine.loop import NotFinite, rate_at
+from albumkit.engine.machine import Machine
 from albumkit.engine.objective import draw_sigma, masked_loss, shift_of
 from albumkit.errors import AlbumkitError
 
@@ -29,6 +31,18 @@ def test_loss_falls(bench: Bench) -> None:
     loop = bench.loop(learning_rate=1e-2, batch_size=4)
     losses = [loop.run_step().loss for _ in range(40)]
     assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
+
+
+def test_adapter_learns_in_fp32_beside_a_base_in_bf16(bench: Bench) -> None:
+    half = dataclasses.replace(bench, machine=Machine(torch.device("cpu"), torch.bfloat16))
+    loop, exact = half.loop(learning_rate=1e-2, batch_size=4), bench.loop(learning_rate=1e-2, batch_size=4)
+    assert {p.dtype for p in loop.transformer.parameters()} == {torch.bfloat16, torch.float32}
+    assert {p.dtype for p in loop.parameters.values()} == {torch.float32}
+    for _ in range(6):
+        one, other = loop.run_step(), exact.run_step()
+        assert one.loss == pytest.approx(other.loss, rel=0.02)
+    assert one.loss != other.loss
+    assert {moments["exp_avg"].dtype for moments in loop.optimizer.state.values()} == {torch.float32}
 
 
 def test_masked_loss_is_a_weighted_mean_of_each_example() -> None:

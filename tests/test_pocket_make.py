@@ -56,12 +56,13 @@ def test_text_path_of_the_making_is_that_of_the_pipeline(pocket: Base) -> None:
     with quiet():
         encoder, words = pocket.load("text_encoder", dtype=torch.float32), pocket.load("tokenizer")
         pipe = Flux2KleinPipeline(None, None, encoder, words, None)
+    cpu = torch.device("cpu")
     with torch.no_grad():
         theirs, _ = pipe.encode_prompt(texts, max_sequence_length=plan.TEXT_LENGTH)
         ids, lengths = (tensor.long() for tensor in tokenizer.token_ids(words, texts))
         tower = Tower(encoder, compiled=False)
         ours, last, mask = tower.encode(ids, lengths)
-        engines = [flux2.encode_text(encoder, words, text, plan.TEXT_LENGTH)[0] for text in texts]
+        engines = [flux2.encode_text(encoder, words, text, plan.TEXT_LENGTH, cpu)[0] for text in texts]
         language = tower.language_loss(last, mask, ids, lengths)
         real = torch.arange(ids.shape[1]) < lengths[:, None]
         labels = ids.masked_fill(~real, -100)

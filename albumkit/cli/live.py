@@ -143,7 +143,8 @@ class _Lines:
             return f"encoding {values['texts']} texts and {values['pictures']} pictures"
         if what == "tried":
             memory = f", {values['memory'] / 1e9:.1f} GB" if values["memory"] else ""
-            return f"tried the largest size: {values['seconds']:.2g} s a step{memory}"
+            twice = ", with everything computed twice to save memory" if values["checkpointing"] else ""
+            return f"tried the largest size: {values['seconds']:.2g} s a step{memory}{twice}"
         if what == "sample":
             self._trend.looked(values["seconds"])
             return f"step {values['step']}: looked, {values['files'][0]}"

@@ -209,11 +209,12 @@ class Encoder:
         import torch
 
         identity = self._identity_of_texts
-        length, family = self.base.text_length, self.base.family
+        length, family, device = self.base.text_length, self.base.family, self.machine.device
 
         def make(text: str) -> Tensor:
+            parts = encoder()  # what is loaded in inference mode could not be moved to the card and back
             with torch.inference_mode():
-                encoded: Tensor = family.encode_text(*encoder(), text, length)[0]
+                encoded: Tensor = family.encode_text(*parts, text, length, device)[0]
                 return encoded
 
         rows = ("text", identity, length, self.machine.dtype_name)
@@ -228,8 +229,9 @@ class Encoder:
 
         def make() -> Tensor:
             pixels = to_pixels(fitted(pack.read(member), bucket, "RGB")).to(self.machine.device)
+            part = vae()
             with torch.inference_mode():
-                return self.base.family.encode_image(vae(), pixels)[0]
+                return self.base.family.encode_image(part, pixels)[0]
 
         rows = ("picture", self._identity_of_pictures, self.machine.dtype_name)
         return self._get((*rows, member.sha256, bucket), make)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from albumkit.adapter import Adapter, read_header
-from albumkit.engine.machine import quiet
+from albumkit.engine.machine import card_room, quiet
 from albumkit.errors import AlbumkitError
 
 if TYPE_CHECKING:
@@ -196,8 +196,6 @@ class _Bench:
 
     def _load(self, largest: str, without: tuple[str, ...]) -> Any:
         """The pipeline without some of its parts, where there is room for the largest one."""
-        import torch
-
         takes = inspect.signature(self.kind).parameters
         options = {name: value for name, value in self.base.index.items() if name in takes}
         for part, value in options.items():
@@ -208,7 +206,7 @@ class _Bench:
         pipe = self.kind(**options)
         pipe.set_progress_bar_config(disable=True)
         size = sum(file.stat().st_size for file in self.base.weights(largest))
-        if self.device == "cuda" and size * _ROOM > torch.cuda.mem_get_info()[0]:
+        if self.device == "cuda" and size * _ROOM > card_room():
             pipe.enable_sequential_cpu_offload()
             return pipe
         return pipe.to(self.device)

@@ -45,6 +45,7 @@ def make_pictures(
     Raises:
         AdapterError: the adapter does not fit the base.
     """
+    machine.compute_alike()
     stage = Stage(base, machine)
     texts = Encoder(base, machine, Cache(None)).texts(["", *(one.prompt for one in wishes)], stage.text)
     stage.drop_text()
@@ -55,7 +56,7 @@ def make_pictures(
         sample_latents(transformer, base, machine, texts[one.prompt], texts[""], recipe, one.seed)
         for one in wishes
     ]
-    vae = stage.vae()
+    vae = stage.vae(recipe.width * recipe.height)
     return [to_picture(base, vae, one) for one in latents]
 
 

@@ -35,6 +35,7 @@ class Knobs:
     accumulation: int
     caption_dropout: float
     seed: int
+    deterministic: bool
     timestep_sampling: str
     lr_schedule: str
     warmup_steps: int
@@ -101,6 +102,14 @@ class Knobs:
 
 _ALIKE = (
     *("steps", "learning_rate", "rank", "target", "aspect_ratio", "batch_size", "accumulation"),
-    *("caption_dropout", "seed", "timestep_sampling", "lr_schedule", "warmup_steps", "max_grad_norm"),
+    *(
+        "caption_dropout",
+        "seed",
+        "deterministic",
+        "timestep_sampling",
+        "lr_schedule",
+        "warmup_steps",
+        "max_grad_norm",
+    ),
     *("weight_decay", "mask_floor", "validation_every", "save_every", "output_lora_format"),
 )

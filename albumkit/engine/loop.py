@@ -143,9 +143,8 @@ class Loop:
 
     def predict(self, batch: Batch) -> Tensor:
         """What the model with its adapter takes for the way from picture to noise."""
-        with self.machine.autocast():
-            noisy = noised(batch.image, batch.noise, batch.sigma)
-            return self.family.predict(self.transformer, noisy, batch.sigma, batch.text, batch.references)
+        noisy = noised(batch.image, batch.noise, batch.sigma)
+        return self.family.predict(self.transformer, noisy, batch.sigma, batch.text, batch.references)
 
     def score(self, batch: Batch, prediction: Tensor) -> Tensor:
         """The loss of each example."""
@@ -192,9 +191,11 @@ class Loop:
         start = time.perf_counter()
         self.transformer.train()
         batch = self.noise((Look(self._largest, 0),) * self.knobs.batch_size)
-        self.score(batch, self.predict(batch)).sum().backward()
-        for parameter in self.parameters.values():
-            parameter.grad = None
+        try:
+            self.score(batch, self.predict(batch)).sum().backward()
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+        self.machine.wait()
         return time.perf_counter() - start
 
     def _stack(self, tensors: Sequence[Tensor]) -> Tensor:

@@ -33,16 +33,16 @@ class Machine:
     def dtype_name(self) -> str:
         return str(self.dtype).removeprefix("torch.")
 
-    @contextlib.contextmanager
-    def autocast(self) -> Iterator[None]:
-        """Multiplies in ``dtype`` where parameters of two kinds meet; does nothing in fp32."""
+    def compute_alike(self, deterministic: bool = True) -> None:
+        """Ask CUDA for sums in a fixed order, or let it be as quick as it can: then a run that is repeated,
+        or goes on from a checkpoint, drifts from the first one. ``warn_only`` would not do: attention keeps
+        its way back without order, and only says so.
+        """
         import torch
 
-        if self.dtype == torch.float32:
-            yield
-        else:
-            with torch.autocast(self.device.type, dtype=self.dtype):
-                yield
+        if self.device.type == "cuda":
+            torch.use_deterministic_algorithms(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = False
 
     def free(self) -> None:
         """Give back what nothing refers to any more."""
@@ -52,11 +52,16 @@ class Machine:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def room(self) -> int | None:
-        """Free bytes on the card; None where the memory is the computer's own."""
+    def wait(self) -> None:
+        """Until the card has done what it was told."""
         import torch
 
-        return torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else None
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def room(self) -> int | None:
+        """Bytes that can still be taken of the card; None where the memory is the computer's own."""
+        return card_room(self.device) if self.device.type == "cuda" else None
 
     def forget_peak(self) -> None:
         """Count :meth:`peak` from now on."""
@@ -70,6 +75,17 @@ class Machine:
         import torch
 
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
+
+def card_room(device: torch.device | None = None) -> int:
+    """Bytes that can still be taken of an NVIDIA card: what is free, and no more than this process may have
+    (``torch.cuda.set_per_process_memory_fraction``).
+    """
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = int(total * torch.cuda.get_per_process_memory_fraction(device))
+    return int(min(free, allowed - torch.cuda.memory_reserved(device)))
 
 
 def need_libraries(purpose: str) -> None:
@@ -99,30 +115,35 @@ def find_machine(nvidia: bool = False) -> Machine:
         nvidia: The driver of an NVIDIA card answers.
 
     Raises:
-        AlbumkitError: the card is there, but torch was installed without CUDA: hours on the CPU would follow.
+        AlbumkitError: the card is there, but torch cannot use it: hours on the CPU would follow. Nothing is
+            raised where the card is hidden (``CUDA_VISIBLE_DEVICES``): somebody wants the CPU.
     """
     import torch
 
     if torch.cuda.is_available():
-        _compute_alike()
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the card is first used
         return Machine(torch.device("cuda", torch.cuda.current_device()), torch.bfloat16)
-    if nvidia and torch.version.cuda is None:
-        raise AlbumkitError(
-            f"An NVIDIA card is there, but torch {torch.__version__} was installed without CUDA.",
-            TORCH_WITH_CUDA,
-        )
+    if nvidia and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        raise _unused_card()
     if torch.backends.mps.is_available():
         return Machine(torch.device("mps"), torch.float32)
     return Machine(torch.device("cpu"), torch.float32)
 
 
-def _compute_alike() -> None:
-    """Ask CUDA for sums in a fixed order: otherwise a resumed run drifts from the one that it continues."""
+def _unused_card() -> AlbumkitError:
     import torch
 
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    processor = "set CUDA_VISIBLE_DEVICES=-1 to train on the processor"
+    if torch.version.cuda is None:
+        return AlbumkitError(
+            f"An NVIDIA card is there, but torch {torch.__version__} was installed without CUDA.",
+            f"{TORCH_WITH_CUDA}\n{processor}",
+        )
+    return AlbumkitError(
+        f"An NVIDIA card is there, but torch {torch.__version__} cannot use it: it was built for CUDA "
+        f"{torch.version.cuda}, for which the driver may be too old.",
+        f"update the driver of the card\n{processor}",
+    )
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
 """What a training will take, told before it starts: memory, time and disk, from the headers of the base's
 files.
 
-The forecast counts what is kept for the way back; ``_KEPT`` is counted from the blocks of FLUX.2 as diffusers
-runs them with a LoRA on every Linear (inputs of the Linears, attention's q, k, v and output, both halves of
-the gated step). What the first try really takes is measured and printed beside it.
+The forecast counts what is kept for the way back (inputs of the Linears, attention's q, k, v and output, both
+halves of the gated step), in the blocks of FLUX.2 as diffusers runs them with a LoRA on every Linear. The
+constants were fitted to klein 4B and 9B on an H100: ``benchmarks/klein.md``. What the first try really takes
+is measured and printed beside it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
 
 #: Numbers kept for each token in each block, in widths of the model; and in the one block at work when
 #: everything else is computed again on the way back (gradient checkpointing).
-_KEPT = 26
+_KEPT = 22.5
 _AT_WORK = 40
 #: fp32: the adapter, its gradient and AdamW's two moments.
 _ADAPTER_BYTES = 16
 #: What libraries and fragments take of a card on top, in bytes.
 _OVERHEAD = 1 << 30
 #: How much of a plain matrix product's speed a whole training step reaches.
-_EFFICIENCY = 0.45
+_EFFICIENCY = 0.49
+#: On a card: how much longer attention takes with sums in a fixed order; seconds to start a block's work.
+_ORDERED, _LAUNCH = 2.4, 0.0055
+#: fp32 pictures of the second width of the autoencoder that are alive at once when it decodes, and some more.
+_DECODING = 5
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Forecast:
     """Bytes on the device, seconds and bytes on disk. ``room`` is what the card has free, None without one.
 
     ``modules`` counts the Linears that get an adapter by kind of block; ``checkpointing``: everything is
-    computed again on the way back, a third more time for much less memory.
+    computed again on the way back, a third more time for much less memory; ``speed`` is that of a plain
+    product in operations a second.
     """
 
     modules: dict[str, int]
@@ -51,6 +57,7 @@ class Forecast:
     checkpointing: bool
     room: int | None
     tokens: int
+    speed: float
     step_seconds: float
     disk: int
 
@@ -63,6 +70,11 @@ class Forecast:
     def fits(self) -> bool:
         return self.room is None or self.memory <= self.room
 
+    @property
+    def possible(self) -> bool:
+        """Whether at least what does not depend on the pictures' size fits: the base and the adapter."""
+        return self.room is None or self.weights + self.adapter <= self.room
+
 
 def forecast(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machine) -> Forecast:
     """What this training will take; gradient checkpointing only where it does not fit without."""
@@ -70,30 +82,44 @@ def forecast(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machin
     modules = find_modules(list(shapes), base.family, knobs.target)
     chosen = {name: shapes[name] for some in modules.values() for name in some}
     trainable = parameter_count(chosen, knobs.rank)
-    parameters = base.parameters("transformer")
     tokens = _tokens(base, knobs, placed)
+    speed = _speed(machine)
     found = Forecast(
         modules={kind: len(some) for kind, some in modules.items()},
         trainable=trainable,
-        weights=parameters * machine.dtype.itemsize,
+        weights=base.parameters("transformer") * machine.dtype.itemsize,
         adapter=trainable * _ADAPTER_BYTES,
         activations=_activations(base, tokens, machine, checkpointing=False),
         text_encoder=base.parameters("text_encoder") * machine.dtype.itemsize,
         checkpointing=False,
         room=machine.room(),
         tokens=tokens,
-        step_seconds=4 * parameters * tokens * knobs.accumulation / (_speed(machine) * _EFFICIENCY),
+        speed=speed,
+        step_seconds=_seconds(base, knobs, tokens, machine, speed, checkpointing=False),
         disk=_disk(base, knobs, placed, machine, trainable),
     )
-    if found.fits:
-        return found
-    activations = _activations(base, tokens, machine, checkpointing=True)
-    return replace(found, checkpointing=True, activations=activations, step_seconds=found.step_seconds * 1.5)
+    return found if found.fits else computed_twice(base, knobs, found, machine)
 
 
-def explain_shortage(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machine) -> AlbumkitError:
-    """Out of memory, with the knobs that help and how much each would save, by the forecast."""
-    now = forecast(base, knobs, placed, machine)
+def computed_twice(base: Base, knobs: Knobs, found: Forecast, machine: Machine) -> Forecast:
+    """The same training with gradient checkpointing."""
+    return replace(
+        found,
+        checkpointing=True,
+        activations=_activations(base, found.tokens, machine, checkpointing=True),
+        step_seconds=_seconds(base, knobs, found.tokens, machine, found.speed, checkpointing=True),
+    )
+
+
+def explain_shortage(base: Base, knobs: Knobs, now: Forecast, machine: Machine) -> AlbumkitError:
+    """Out of memory, with the knobs that help and how much each would save, by the forecast ``now``."""
+    free = "" if now.room is None else f"; the card had {now.room / 1e9:.1f} GB free"
+    if not now.possible:
+        return AlbumkitError(
+            f"Out of memory: {base.asked} and the adapter alone take {(now.weights + now.adapter) / 1e9:.1f} "
+            f"GB{free}.",
+            "close other programs that use the card, or train a smaller base",
+        )
     options = []
     if knobs.batch_size > 1:
         options.append(
@@ -108,10 +134,9 @@ def explain_shortage(base: Base, knobs: Knobs, placed: Sequence[Placed], machine
     for name, other in options:
         saved = now.memory - _memory(base, other, knobs, now, machine)
         words.append(f"--set {name} (saves about {saved / 1e9:.1f} GB)")
-    room = "" if now.room is None else f"; the card has {now.room / 1e9:.1f} GB free"
     return AlbumkitError(
-        f"Out of memory: this training needs about {now.memory / 1e9:.1f} GB{room}.",
-        "; or ".join(words) + "; and close other programs that use the card",
+        f"Out of memory: this training needs about {now.memory / 1e9:.1f} GB{free}.",
+        "\n".join([*words, "close other programs that use the card"]),
     )
 
 
@@ -140,24 +165,51 @@ def _tokens(base: Base, knobs: Knobs, placed: Sequence[Placed]) -> int:
 
 
 def _activations(base: Base, tokens: int, machine: Machine, checkpointing: bool) -> int:
-    config = base.config("transformer")
-    width = config["num_attention_heads"] * config["attention_head_dim"]
-    blocks = config["num_layers"] + config["num_single_layers"]
+    width, blocks = _width_and_blocks(base)
     kept = (blocks + _AT_WORK) if checkpointing else blocks * _KEPT
     return int(tokens * width * kept * machine.dtype.itemsize)
+
+
+def _width_and_blocks(base: Base) -> tuple[int, int]:
+    config: dict[str, int] = base.config("transformer")
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    return width, config["num_layers"] + config["num_single_layers"]
+
+
+def decoding_bytes(base: Base, pixels: int) -> int:
+    """What the autoencoder takes, in fp32, to decode so many pixels at once."""
+    width: int = base.config("vae")["block_out_channels"][1]
+    return 4 * (base.parameters("vae") + _DECODING * width * pixels)
+
+
+def _seconds(
+    base: Base, knobs: Knobs, tokens: int, machine: Machine, speed: float, checkpointing: bool
+) -> float:
+    """Of a step: products with the weights (forth, and back to the inputs), and attention."""
+    width, blocks = _width_and_blocks(base)
+    card = machine.device.type == "cuda"
+    products = (6 if checkpointing else 4) * base.parameters("transformer")
+    ordered = _ORDERED if card and knobs.deterministic else 1
+    each = (14 * ordered + 4 * checkpointing) * width * blocks * (tokens // knobs.batch_size)
+    seconds = (products + each) * tokens / (speed * _EFFICIENCY)
+    return float(knobs.accumulation * max(seconds, blocks * _LAUNCH * card))
 
 
 def _speed(machine: Machine) -> float:
     """Operations a second of a plain matrix product, measured in a moment."""
     import torch
 
-    side = 4096 if machine.device.type == "cuda" else 768
-    one = torch.ones(side, side, device=machine.device, dtype=machine.dtype)
+    side = 8192 if machine.device.type == "cuda" else 768
+    one = torch.randn(side, side, device=machine.device, dtype=machine.dtype)  # cards are quicker with zeros
     best = float("inf")
     for _ in range(4):
+        machine.wait()
         start = time.perf_counter()
-        float((one @ one)[0, 0])
+        _ = one @ one
+        machine.wait()
         best = min(best, time.perf_counter() - start)
+    del one, _
+    machine.free()
     return float(2 * side**3 / best)
 
 

@@ -61,7 +61,7 @@ def sample_latents(
     sides = [one.expand(len(words), -1, -1, -1).to(device) for one in references]
     levels = noise_levels(base, shape[-2] * shape[-1], recipe.steps).to(device)
     transformer.eval()
-    with torch.inference_mode(), machine.autocast():
+    with torch.inference_mode():
         for level, following in itertools.pairwise(levels):
             noisy, sigma = latents.expand(len(words), -1, -1, -1), level.expand(len(words))
             velocity = base.family.predict(transformer, noisy, sigma, words, sides).float()

@@ -24,7 +24,7 @@ from albumkit.atomic import write_whole
 from albumkit.engine import checkpoint, lora, validate
 from albumkit.engine.data import Cache, Encoder, Material, Placed
 from albumkit.engine.loop import Loop, NotFinite
-from albumkit.engine.memory import Forecast, explain_shortage
+from albumkit.engine.memory import Forecast, computed_twice, explain_shortage
 from albumkit.engine.sample import Recipe
 from albumkit.engine.stage import Stage
 from albumkit.errors import AlbumkitError
@@ -95,6 +95,9 @@ class Session:
         Raises:
             AlbumkitError: the base cannot be loaded, the checkpoint is another adapter's, memory is short.
         """
+        if not self.forecast.possible:
+            raise self._shortage()
+        self.machine.compute_alike(self.knobs.deterministic)
         with self._timed("encoding"), self._memory():
             material = self._encode()
         with self._timed("loading"), self._memory():
@@ -118,6 +121,7 @@ class Session:
 
     def try_out(self) -> None:
         """Everything once before hours are spent: the largest bucket forth and back, a save and a reload.
+        Where memory is short although the forecast said it was not, gradient checkpointing begins.
 
         Raises:
             AlbumkitError: memory is short, or the file does not hold what was saved.
@@ -125,10 +129,18 @@ class Session:
         loop = self._ready()
         self.machine.forget_peak()
         with self._timed("trying"), self._memory():
-            loop.try_largest()
+            if not self._fits(loop):
+                if self.forecast.checkpointing:
+                    raise self._shortage()
+                self.forecast = computed_twice(self.base, self.knobs, self.forecast, self.machine)
+                loop.transformer.enable_gradient_checkpointing()
+                self.machine.free()
+                self.machine.forget_peak()
+                loop.try_largest()
             seconds = loop.try_largest()
             self._try_saving(loop)
-        self.note("tried", {"seconds": seconds * self.knobs.accumulation, "memory": self.machine.peak()})
+        values = {"seconds": seconds * self.knobs.accumulation, "memory": self.machine.peak()}
+        self.note("tried", {**values, "checkpointing": self.forecast.checkpointing})
 
     def train(self) -> Checkpoint:
         """Step until ``knobs.steps``; looks and checkpoints on the way, one of each at the end.
@@ -180,6 +192,15 @@ class Session:
     def _ready(self) -> Loop:
         assert self.loop is not None, "prepare comes first"
         return self.loop
+
+    def _fits(self, loop: Loop) -> bool:
+        import torch
+
+        try:
+            loop.try_largest()
+        except torch.OutOfMemoryError:
+            return False
+        return True
 
     def _try_saving(self, loop: Loop) -> None:
         import torch
@@ -248,7 +269,10 @@ class Session:
         try:
             yield
         except torch.OutOfMemoryError as error:
-            raise explain_shortage(self.base, self.knobs, self.placed, self.machine) from error
+            raise self._shortage() from error
+
+    def _shortage(self) -> AlbumkitError:
+        return explain_shortage(self.base, self.knobs, self.forecast, self.machine)
 
 
 def _usual_size(placed: list[Placed]) -> tuple[int, int]:

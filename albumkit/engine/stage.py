@@ -1,8 +1,12 @@
-"""Who is on the card: text encoder, autoencoder and transformer, one after the other, never together."""
+"""Who is on the card: text encoder, autoencoder and transformer, one after the other. Two are there at once
+only while pictures are looked at, and only where there is room.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from albumkit.engine.memory import decoding_bytes
 
 if TYPE_CHECKING:
     from albumkit.engine.base import Base
@@ -22,7 +26,7 @@ class Stage:
     def __init__(self, base: Base, machine: Machine) -> None:
         self.base, self.machine = base, machine
         self._loaded: dict[str, Any] = {}
-        self._on_card = ""
+        self._on_card: set[str] = set()
 
     def text(self) -> tuple[Any, Any]:
         """Text encoder and tokenizer."""
@@ -30,9 +34,14 @@ class Stage:
             self._loaded["tokenizer"] = self.base.load("tokenizer")
         return self._use("text_encoder"), self._loaded["tokenizer"]
 
-    def vae(self) -> Any:
-        """The autoencoder; in fp32, as bf16 shows in its pictures and it is small."""
-        return self._use("vae")
+    def vae(self, pixels: int = 0) -> Any:
+        """The autoencoder; in fp32, as bf16 shows in its pictures and it is small.
+
+        Args:
+            pixels: To be decoded at once. The transformer stays where it is if there is room for that: to
+                fetch it back would take longer than the picture.
+        """
+        return self._use("vae", beside=bool(pixels) and self._has_room(pixels))
 
     def transformer(self) -> Any:
         """The transformer."""
@@ -42,22 +51,28 @@ class Stage:
         """Free text encoder and tokenizer: everything that will be read has been encoded."""
         for part in ("text_encoder", "tokenizer"):
             self._loaded.pop(part, None)
-        self._on_card = "" if self._on_card == "text_encoder" else self._on_card
+        self._on_card.discard("text_encoder")
         self.machine.free()
 
-    def _use(self, part: str) -> Any:
-        if part == self._on_card:
-            return self._loaded[part]
+    def _use(self, part: str, beside: bool = False) -> Any:
         cuda = self.machine.device.type == "cuda"
-        if cuda and self._on_card:
-            self._loaded[self._on_card].to("cpu")
+        if not beside and (others := self._on_card - {part}):
+            for other in others:
+                self._loaded[other].to("cpu")
+            self._on_card -= others
             self.machine.free()
         if part not in self._loaded:
             self._loaded[part] = self._load(part)
-        elif cuda:
+        elif cuda and part not in self._on_card:
             self._loaded[part].to(self.machine.device)
-        self._on_card = part if cuda else ""
+        if cuda:
+            self._on_card.add(part)
         return self._loaded[part]
+
+    def _has_room(self, pixels: int) -> bool:
+        self.machine.free()
+        room = self.machine.room()
+        return room is not None and room >= decoding_bytes(self.base, pixels)
 
     def _load(self, part: str) -> Any:
         """Straight onto the card, where it has room; a text encoder that has none runs from host memory,

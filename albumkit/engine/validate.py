@@ -50,7 +50,7 @@ def look(
     ]
     folder = run / _FOLDER / f"step-{step:06d}"
     folder.mkdir(parents=True, exist_ok=True)
-    vae = stage.vae()
+    vae = stage.vae(recipe.width * recipe.height)
     files = []
     for number, one in enumerate(latents):
         files.append(folder / f"{number + 1}.png")

@@ -337,6 +337,8 @@ def many(count: int, noun: str) -> str:
 
 
 def file_size(count: int) -> str:
+    if count >= 1_000_000_000:
+        return f"{count / 1e9:.1f} GB"
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 

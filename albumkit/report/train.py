@@ -104,6 +104,17 @@ def plan_document(prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def forecast_document(prepared: Prepared) -> dict[str, Any]:
+    """What was expected of memory and time."""
+    found = prepared.forecast
+    return {
+        "memory": found.memory,
+        "room": found.room,
+        "checkpointing": found.checkpointing,
+        "step_seconds": found.step_seconds,
+    }
+
+
 def _memory(prepared: Prepared) -> str:
     found = prepared.forecast
     words = f"about {file_size(found.memory)}"

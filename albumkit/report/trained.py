@@ -10,7 +10,7 @@ from rich.text import Text
 from albumkit.adapter.predict import TITLES
 from albumkit.engine.base import POCKET
 from albumkit.report.text import file_size, many, wrapped
-from albumkit.report.train import duration, row
+from albumkit.report.train import duration, forecast_document, row
 
 if TYPE_CHECKING:
     from albumkit.training import Trained
@@ -51,6 +51,7 @@ def train_document(trained: Trained) -> dict[str, Any]:
         },
         "times": {name: round(seconds, 2) for name, seconds in trained.times.items()},
         "peak_memory": trained.peak,
+        "forecast": forecast_document(prepared),
     }
 
 

@@ -13,6 +13,7 @@ from albumkit.engine.families import flux2
 from albumkit.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -36,8 +37,10 @@ class Family(Protocol):
     def decode_image(self, vae: Any, latents: Tensor) -> Tensor:
         """The way back, to pixels in -1..1."""
 
-    def encode_text(self, encoder: Any, tokenizer: Any, text: str, length: int) -> Tensor:
-        """(1, ``length``, width)."""
+    def encode_text(
+        self, encoder: Any, tokenizer: Any, text: str, length: int, device: torch.device
+    ) -> Tensor:
+        """(1, ``length``, width). ``device`` is where the encoder computes; its weights may lie elsewhere."""
 
     def predict(
         self, transformer: Any, noisy: Tensor, sigma: Tensor, text: Tensor, references: Sequence[Tensor] = ()

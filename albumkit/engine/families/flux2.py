@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 ID = "flux2"
@@ -74,7 +75,7 @@ def decode_image(vae: Any, latents: Tensor) -> Tensor:
     return vae.decode(whole.to(vae.dtype), return_dict=False)[0].float()
 
 
-def encode_text(encoder: Any, tokenizer: Any, text: str, length: int) -> Tensor:
+def encode_text(encoder: Any, tokenizer: Any, text: str, length: int, device: torch.device) -> Tensor:
     """One prompt, padded to ``length``: (1, length, 3 x the encoder's width)."""
     import torch
 
@@ -84,8 +85,8 @@ def encode_text(encoder: Any, tokenizer: Any, text: str, length: int) -> Tensor:
     )
     tokens = tokenizer(words, return_tensors="pt", padding="max_length", truncation=True, max_length=length)
     states = encoder(
-        input_ids=tokens["input_ids"].to(encoder.device),
-        attention_mask=tokens["attention_mask"].to(encoder.device),
+        input_ids=tokens["input_ids"].to(device),
+        attention_mask=tokens["attention_mask"].to(device),
         output_hidden_states=True,
         use_cache=False,
     ).hidden_states
