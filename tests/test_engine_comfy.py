@@ -285,15 +285,16 @@ def test_one_of_several_must_be_chosen_and_the_message_says_how(own):
     error = refused(own)
     assert isinstance(error, UsageError)
     named = f"diffusion_models/{first}, diffusion_models/{second}"
-    assert error.message == f"--base ComfyUI/models: there are 2 transformers for it: {named}."
-    assert error.remedy == f"choose one: --base ComfyUI/models/diffusion_models/{first}"
+    assert error.message == f"--base ComfyUI/models: there are 2 transformers to choose from: {named}."
+    assert error.remedy == f"--base ComfyUI/models/diffusion_models/{first}   or another of them"
     one = own / "diffusion_models" / second
     assert find_base(str(one)).files["transformer"].path == one
     encoder = own / "text_encoders" / "qwen_3_tiny.safetensors"
     shutil.copy(encoder, own / "text_encoders" / "other.safetensors")
     error = refused(one)
-    assert "there are 2 text encoders for it: text_encoders/other.safetensors, " in error.message
-    assert error.remedy == f"choose one: --base {one},ComfyUI/models/text_encoders/other.safetensors"
+    assert "there are 2 text encoders to choose from: text_encoders/other.safetensors, " in error.message
+    chosen = f"{one},ComfyUI/models/text_encoders/other.safetensors"
+    assert error.remedy == f"--base {chosen}   or another of them"
     base = find_base(f"{one},{encoder}")
     assert base.files["text_encoder"].path == encoder
     assert find_base(base.place).place == base.place

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapters import TINY, places_of, tensors, write
 from engine_runs import make_album, tiny_base
 from PIL import Image
+from sample_loras import COMFY
 from test_train_command import TOML, run
 
 from albumkit.bases import find_base as find_known
@@ -203,6 +205,19 @@ def test_plan_and_end_fit_80_columns_but_for_what_is_copied(
     assert lines[-1] == "A rehearsal: a LoRA for pocket works in nothing but albumkit."
     assert "but has no pocket to load it into" in " ".join(" ".join(lines).split())
     assert not any("models/loras" in line for line in lines)
+
+
+def test_lora_of_another_model_is_told_in_a_line(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = write(
+        place / "wide.safetensors", tensors(places_of(TINY, "bfl", ("blocks",)), TINY, COMFY, seed=1)
+    )
+    result = run(place, "generate", "a dog", "--size", "64x64", "--adapter", file.name)
+    assert isinstance(result.exception, AlbumkitError)
+    start = "wide.safetensors: it does not fit tiny-klein: Error(s) in loading state_dict for "
+    assert result.exception.message.startswith(start)
+    assert "size mismatch for transformer_blocks.0.attn.to_q.lora_A" in result.exception.message
+    assert result.exception.remedy == "albumkit verify wide.safetensors"
+    assert "size mismatch" not in capfd.readouterr().err
 
 
 def test_pictures_are_not_written_over(tmp_path: Path) -> None:

@@ -96,8 +96,8 @@ def run() -> NoReturn:
 
 
 def _say(error: AlbumkitError) -> None:
-    ways = zip(("do", *["or"] * error.remedy.count("\n")), error.remedy.splitlines(), strict=True)
-    text = "\n".join([f"albumkit: {error.message}", *(f"  {word}   {way}" for word, way in ways)])
+    ways = [f"  {'or' if number else 'do'}   {way}" for number, way in enumerate(error.remedy.splitlines())]
+    text = "\n".join([f"albumkit: {error.message}", *ways])
     encoding = sys.stderr.encoding or "ascii"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 

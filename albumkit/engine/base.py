@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from albumkit import bases
 from albumkit.adapter.header import read_header
 from albumkit.engine import families, hub
-from albumkit.engine.machine import need_libraries, quiet
+from albumkit.engine.machine import beginning, need_libraries, quiet
 from albumkit.errors import AlbumkitError, UsageError
 
 if TYPE_CHECKING:
@@ -38,11 +38,6 @@ _FILES = (".safetensors", ".sft", ".gguf")
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 #: Of a large file this many pieces of this size are looked at to tell whether it is the same.
 _PIECES, _PIECE = 16, 1 << 16
-#: What ``--base`` takes.
-FORM = (
-    "name a folder in diffusers' form, ComfyUI's models folder or a file in its diffusion_models, "
-    "a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, or pocket"
-)
 
 
 @dataclass(frozen=True)
@@ -235,8 +230,8 @@ class Base:
             with quiet():
                 loaded = made.from_pretrained(self.folder / part, **options)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise AlbumkitError(f"{self.asked}: {part} could not be loaded: {first}", self.fetch) from error
+            words = f"{self.asked}: {part} could not be loaded: {beginning(error)}"
+            raise AlbumkitError(words, self.fetch) from error
         if hasattr(loaded, "requires_grad_"):
             loaded = loaded.requires_grad_(False).eval().to(device)
         return loaded
@@ -294,9 +289,21 @@ def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False)
     elif (by_id := bases.base_of_family(asked)) and by_id.hub:
         return find_base(by_id.hub, option, any_pipeline=any_pipeline)
     else:
-        raise UsageError(f"{option} {asked}: there is no such folder, and no base of that name.", FORM)
+        raise UsageError(
+            f"{option} {asked}: there is no such folder, and no base of that name.", forms(option)
+        )
     base.check(any_pipeline)
     return base
+
+
+def forms(option: str) -> str:
+    """What ``--base`` takes, a line each."""
+    return (
+        f"{option} black-forest-labs/FLUX.2-klein-base-4B   or another name on the hub that is in its cache\n"
+        f"{option} ComfyUI   its folder, or a file in models/diffusion_models\n"
+        f"{option} FOLDER   in diffusers' form\n"
+        f"{option} {POCKET}   the small base that ships with albumkit"
+    )
 
 
 def _of_files(asked: str, option: str) -> Base:
@@ -305,7 +312,7 @@ def _of_files(asked: str, option: str) -> Base:
 
     if Path(asked).is_dir() and models_folder(Path(asked)) is None:
         words = "there is no model_index.json in it, and no diffusion_models"
-        raise UsageError(f"{option} {asked}: {words}.", FORM)
+        raise UsageError(f"{option} {asked}: {words}.", forms(option))
     return open_comfy(asked, option)
 
 

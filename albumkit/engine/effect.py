@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from albumkit.adapter import Adapter, read_header
-from albumkit.engine.machine import card_room, quiet
+from albumkit.engine.machine import beginning, card_room, quiet
 from albumkit.errors import AlbumkitError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class _Bench:
         try:
             self.pipe.load_lora_weights(str(adapter.path), adapter_name=_SLOT)
         except Exception as raised:  # whatever a file makes diffusers or PEFT raise is the answer
-            error = f"{type(raised).__name__}: {_beginning(raised)}"
+            error = f"{type(raised).__name__}: {beginning(raised)}"
         try:
             received = count_received(self.pipe.transformer)
             if received:
@@ -300,12 +300,6 @@ def _dtype_of(base: Base) -> torch.dtype:
     return stored.get(read_header(base.weights("transformer")[0]).tensors[0].dtype, torch.bfloat16)
 
 
-def _beginning(error: BaseException) -> str:
-    """PyTorch lists every layer that does not fit, a line each: the first one will do."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300].rstrip(".")
-
-
 @contextmanager
 def _explained(base: str) -> Iterator[None]:
     """What the libraries raise about a base, as an error that names it."""
@@ -319,5 +313,5 @@ def _explained(base: str) -> Iterator[None]:
             "close what else uses it, or take a smaller --size",
         ) from error
     except (OSError, ValueError, RuntimeError) as error:
-        words = f"{type(error).__name__}: {_beginning(error)}"
+        words = f"{type(error).__name__}: {beginning(error)}"
         raise AlbumkitError(f"diffusers cannot run {base}: {words}") from error

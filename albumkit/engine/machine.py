@@ -146,6 +146,12 @@ def _unused_card() -> AlbumkitError:
     )
 
 
+def beginning(error: BaseException) -> str:
+    """What a library raised, in a line: PyTorch lists every layer that misfits, the first will do."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300].rstrip(".") or type(error).__name__
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Silence what the libraries print about themselves while they load."""
@@ -159,8 +165,8 @@ def quiet() -> Iterator[None]:
     bars = transformers.logging.is_progress_bar_enabled() if _has_bars(transformers) else False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        diffusers.logging.set_verbosity(logging.ERROR)
-        transformers.logging.set_verbosity(logging.ERROR)
+        diffusers.logging.set_verbosity(logging.CRITICAL)  # an error that counts is raised, too
+        transformers.logging.set_verbosity(logging.CRITICAL)
         diffusers.logging.disable_progress_bar()
         transformers.logging.disable_progress_bar()
         try:

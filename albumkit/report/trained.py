@@ -62,7 +62,7 @@ def _loads(trained: Trained, width: int) -> list[Text]:
     for one in file.told:
         if one.ok:
             words = f"{TITLES[one.runtime]} knows all its names and shapes"
-            if base.id == POCKET:
+            if base.id == POCKET and one.runtime != "diffusers":
                 words += ", but has no pocket to load it into"
         else:
             words = f"{TITLES[one.runtime]}: {one.result}; albumkit verify {trained.adapter.as_posix()}"

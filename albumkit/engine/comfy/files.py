@@ -11,7 +11,7 @@ from albumkit import bases
 from albumkit.adapter import Header, read_header
 from albumkit.adapter.base import read_size
 from albumkit.engine import hub
-from albumkit.engine.base import FORM
+from albumkit.engine.base import forms
 from albumkit.engine.comfy.configs import config_of
 from albumkit.engine.comfy.names import Pieces, pieces_of
 from albumkit.engine.families.flux2 import TEXT_LAYERS
@@ -125,11 +125,11 @@ def choose(asked: str, option: str) -> dict[str, File]:
         if path.is_dir():
             continue
         if not path.is_file():
-            raise UsageError(f"{option} {path.as_posix()}: there is no such file.", FORM)
+            raise UsageError(f"{option} {path.as_posix()}: there is no such file.", forms(option))
         file = look_at(path)
         if not file.part:
             words = f"it holds {_stranger(file)}, no part of a FLUX.2 klein"
-            raise UsageError(f"{option} {path.as_posix()}: {words}.", FORM)
+            raise UsageError(f"{option} {path.as_posix()}: {words}.", forms(option))
         if file.part in chosen:
             raise UsageError(f"{option}: {path.as_posix()} is a second {TITLES[file.part]}.")
         chosen[file.part] = _whole(file, chosen)
@@ -159,8 +159,8 @@ def _only(models: Path | None, part: str, chosen: Mapping[str, File], asked: str
         named = ", ".join(file.path.relative_to(models).as_posix() for file in usable)
         given = [file.path.as_posix() for file in chosen.values()]
         raise UsageError(
-            f"{option} {asked}: there are {len(usable)} {TITLES[part]}s for it: {named}.",
-            f"choose one: {option} {','.join([*given, usable[0].path.as_posix()])}",
+            f"{option} {asked}: there are {len(usable)} {TITLES[part]}s to choose from: {named}.",
+            f"{option} {','.join([*given, usable[0].path.as_posix()])}   or another of them",
         )
     if fitting:
         _whole(fitting[0], chosen)
