@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from engine_runs import Bench, open_bench
 
+from albumkit.config import Config
 from albumkit.engine import checkpoint, data, lora, memory
 from albumkit.engine.base import find_base
 from albumkit.engine.knobs import Knobs
@@ -21,6 +22,8 @@ from albumkit.engine.session import Session
 from albumkit.engine.stage import Stage
 from albumkit.engine.survey import bases_here
 from albumkit.errors import AlbumkitError, UsageError
+from albumkit.facts.training import training_side
+from albumkit.settings import resolve
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -341,3 +344,17 @@ def test_resolution_is_the_base_s_own_unless_somebody_says(bench: Bench) -> None
     unset = dataclasses.replace(bench.settings, knobs={**bench.settings.knobs, "resolution": default})
     assert Knobs.of(unset, 128).resolution == 128
     assert Knobs.of(unset, 2048).resolution == 1024
+
+
+@pytest.mark.parametrize(
+    ("knobs", "side"),
+    [
+        ({"base": "pocket"}, 128),
+        ({"base": "pocket", "resolution": 256}, 256),
+        ({"base": "flux2-klein-4b"}, 1024),
+        ({"base": "a/folder"}, 1024),
+    ],
+)
+def test_lint_judges_pictures_by_the_side_that_is_trained_at(knobs: dict[str, object], side: int) -> None:
+    settings = resolve(Config(), guessed_kind="subject", trainer="local", overrides=knobs)
+    assert training_side(settings, settings.trainer) == side

@@ -170,18 +170,25 @@ def full_size(models: Path, size: str, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("size", "name", "known"),
+    ("size", "name", "known", "note"),
     [
-        ("flux2-klein-4b", "flux-2-klein-base-4b.safetensors", "flux2-klein-4b"),
-        ("flux2-klein-4b", "flux-2-klein-4b.safetensors", "flux2-klein-4b-distilled"),
-        ("flux2-klein-9b", "my finetune.safetensors", "flux2-klein-9b"),
-        ("flux2-klein-9b", "flux-2-klein-4b.safetensors", "flux2-klein-9b"),
+        ("flux2-klein-4b", "flux-2-klein-base-4b.safetensors", "flux2-klein-4b", ""),
+        (
+            "flux2-klein-4b",
+            "flux-2-klein-4b.safetensors",
+            "flux2-klein-4b-distilled",
+            "in a few steps: train on FLUX.2 klein base 4B, use the LoRA on both",
+        ),
+        ("flux2-klein-9b", "my finetune.safetensors", "flux2-klein-9b", "known by its shapes; whether "),
+        ("flux2-klein-9b", "flux-2-klein-4b.safetensors", "flux2-klein-9b", "known by its shapes; whether "),
     ],
 )
-def test_klein_is_known_by_its_shapes_and_the_name_tells_base_from_distilled(own, size, name, known):
+def test_klein_is_known_by_its_shapes_and_the_name_tells_base_from_distilled(own, size, name, known, note):
     base = find_base(str(full_size(own, size, name)))
     assert base.id == known
     assert base.distilled is known.endswith("distilled")
+    assert note in base.note
+    assert bool(note) == bool(base.note)
     assert base.parameters("transformer") == {"4b": 3_875_544_576, "9b": 9_078_581_248}[size[-2:]]
     heads = {"4b": 24, "9b": 32}[size[-2:]]
     assert base.config("transformer") == {
