@@ -73,7 +73,7 @@ def _words(scenes: Scenes, tokenizer: Any, device: torch.device) -> tuple[Tensor
     return ids.to(device), lengths.to(device), said.to(device)
 
 
-def _disturb(pixels: Tensor) -> Tensor:
+def disturb(pixels: Tensor) -> Tensor:
     """Mirror, brightness, contrast and noise, each picture its own."""
     n, device = len(pixels), pixels.device
     mirrored = torch.rand(n, 1, 1, 1, device=device) < 0.5
@@ -104,7 +104,7 @@ def _train(
         picked = torch.randint(count, (half,), device=device)
         kind = torch.randint(2, (2 * half,), device=device)
         both = torch.cat([images[kind[:half], 0, picked], images[kind[half:], 1, picked]])
-        pixels = _disturb(to_pixels(both)).contiguous(memory_format=torch.channels_last)
+        pixels = disturb(to_pixels(both)).contiguous(memory_format=torch.channels_last)
         with autocast(device):
             seen, identity = see(pixels)
             read = model.reader(
