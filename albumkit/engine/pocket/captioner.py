@@ -7,12 +7,15 @@ trained on the pocket world by `make captioner`, and knows that world and no oth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from albumkit.engine.pocket.judge import ImageEncoder
+from albumkit.engine.pocket.judge import SIDE, ImageEncoder
+from albumkit.engine.pocket.make import plan as sizes
 
 #: What can be asked: where and how it was photographed; that with the thing itself; what differs between two.
 TASKS = ("surroundings", "content", "change")
@@ -68,18 +71,58 @@ class Captioner(nn.Module):
         return ids
 
 
+def new_captioner() -> Captioner:
+    """A captioner that has learned nothing yet."""
+    cells = (SIDE // 2 ** len(sizes.JUDGE_WIDTHS)) ** 2
+    return Captioner(
+        sizes.VOCABULARY, sizes.JUDGE_WIDTHS[-1], cells, sizes.CAPTIONER_WIDTH, sizes.CAPTIONER_LAYERS
+    )
+
+
 @torch.no_grad()
 def answers(
     encoder: ImageEncoder, captioner: Captioner, tokenizer: Any, pictures: Sequence[Tensor], task: str
 ) -> list[str]:
-    """What the captioner says of n pictures, or n pairs of pictures.
+    """What the captioner says of n pictures, or of n pairs.
 
     Args:
         tokenizer: A `tokenizers.Tokenizer`, pocket's own.
-        pictures: One or two tensors (n, 3, 128, 128) in -1..1; two for the task `change`, before and after.
+        pictures: One tensor (n, 3, 128, 128) in -1..1; two for the task `change`, before and after.
     """
     seen = captioner.look([encoder(some).float() for some in pictures])
     tasks = torch.full((len(seen),), TASKS.index(task), device=seen.device)
     end = tokenizer.token_to_id("<|im_end|>")
     said = captioner.say(seen, tasks, end).tolist()
     return [tokenizer.decode([t for t in ids if t != end]).strip() for ids in said]
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """The captioner that ships: the judge's eyes, the words, and how they are spelt."""
+
+    encoder: ImageEncoder
+    captioner: Captioner
+    tokenizer: Any
+
+    def answers(self, pictures: Sequence[Tensor], task: str) -> list[str]:
+        """As :func:`answers`."""
+        return answers(self.encoder, self.captioner, self.tokenizer, pictures, task)
+
+
+def load_captioner(device: torch.device | str = "cpu") -> Speaker:
+    """The captioner that ships, in fp32."""
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    here = Path(__file__).parent
+    encoder, captioner = ImageEncoder(sizes.JUDGE_WIDTHS), new_captioner()
+    eyes = load_file(here / "judge.safetensors")
+    prefix = "images."
+    encoder.load_state_dict(
+        {key.removeprefix(prefix): value for key, value in eyes.items() if key.startswith(prefix)}
+    )
+    captioner.load_state_dict(load_file(here / "captioner.safetensors"))
+    for part in (encoder, captioner):
+        part.float().requires_grad_(False).eval().to(device)
+    tokenizer = Tokenizer.from_file((here / "model" / "tokenizer" / "tokenizer.json").as_posix())
+    return Speaker(encoder, captioner, tokenizer)

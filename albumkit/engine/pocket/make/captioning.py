@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from albumkit.engine.pocket.captioner import LENGTH, TASKS, Captioner, answers
+from albumkit.engine.pocket.captioner import LENGTH, TASKS, Captioner, answers, new_captioner
 from albumkit.engine.pocket.judge import SIDE, ImageEncoder
-from albumkit.engine.pocket.make import plan as sizes
 from albumkit.engine.pocket.make.files import save_figures, save_weights
 from albumkit.engine.pocket.make.judging import disturb, new_judge
 from albumkit.engine.pocket.make.models import load_tokenizer, loaded, to_pixels
@@ -24,14 +23,6 @@ from albumkit.engine.pocket.make.training import Average, Clock, adamw, autocast
 from albumkit.engine.pocket.world import render, sample
 from albumkit.engine.pocket.world.answers import ASKED, change, changed, contents, surroundings
 from albumkit.engine.pocket.world.names import COLOUR_NAMES, FRAMINGS, KINDS, LIGHTS, PLACES
-
-_CELLS = (SIDE // 16) ** 2
-
-
-def new_captioner() -> Captioner:
-    return Captioner(
-        sizes.VOCABULARY, sizes.JUDGE_WIDTHS[-1], _CELLS, sizes.CAPTIONER_WIDTH, sizes.CAPTIONER_LAYERS
-    )
 
 
 @dataclass
