@@ -12,7 +12,8 @@ from albumkit.caption.compose import Subject
 from albumkit.caption.policy import Policy, policy_for
 from albumkit.captioning.judging import Judge
 from albumkit.captioning.standing import Standing, standings
-from albumkit.errors import AlbumkitError, UsageError
+from albumkit.captioning.writing import check_folder
+from albumkit.errors import UsageError
 from albumkit.facts import FactCache, Measured
 from albumkit.house import rules_folder
 from albumkit.ledger import Ledger
@@ -74,11 +75,7 @@ def open_job(path: Path, *, trainer: str | None = None) -> Iterator[Job]:
     found = expand([path])
     if len(found) != 1:
         raise UsageError(f"{path.as_posix()} holds {len(found)} albums; caption takes one at a time.")
-    if not found[0].is_dir():
-        raise AlbumkitError(
-            f"{found[0].as_posix()} is a zip: captions are written into folders only.",
-            "Unpack it, caption the folder, and pack that.",
-        )
+    check_folder(found[0])
     opened = open_album(found[0])
     settings = resolve(opened.config, guessed_kind=opened.guessed_kind, trainer=trainer)
     cache = FactCache(libraries=image_libraries())

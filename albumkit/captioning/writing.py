@@ -11,16 +11,16 @@ from typing import Any
 
 from albumkit.captioning.judging import file_bytes
 from albumkit.captioning.standing import Standing, media_of, sidecar_of, standings
-from albumkit.errors import AlbumkitError
+from albumkit.errors import AlbumkitError, UsageError
 from albumkit.facts import FactCache, Measured
-from albumkit.fix import Edit, Refusal, Undone, undo
+from albumkit.fix import Edit, Refusal, undo
 from albumkit.fix.captions import edit_captions, set_captions
 from albumkit.fix.draft import Draft
 from albumkit.journal import locked, perform
 from albumkit.ledger import Ledger, Written
 from albumkit.opening import OpenAlbum, open_album, recover_album
 from albumkit.phrases import replace_phrase
-from albumkit.settings import Settings
+from albumkit.settings import Settings, resolve
 
 KIND = "caption"
 
@@ -122,22 +122,27 @@ def _entries(
     return entries
 
 
-def replace_in_captions(path: Path, settings: Settings, old: str, new: str, *, apply: bool = False) -> Wrote:
+def replace_in_captions(path: Path, old: str, new: str, *, apply: bool = False) -> Wrote:
     """Another phrase wherever ``old`` stands in a caption, as whole words in any case; "" takes it out.
 
     What comes of it counts as the person's who asked for it.
 
     Raises:
-        AlbumkitError: the album cannot be written; nothing was.
+        UsageError: ``old`` is blank.
+        AlbumkitError: the album cannot be read or written; nothing was.
     """
+    old, new = " ".join(old.split()), " ".join(new.split())
+    if not old:
+        raise UsageError("There is nothing to look for: --replace OLD NEW")
+    check_folder(path)
     opened = open_album(path)
-    draft = Draft(opened, settings)
-    words = f'"{old}" to "{new}"' if new else f'"{old}" taken out'
+    draft = Draft(opened, resolve(opened.config, guessed_kind=opened.guessed_kind))
 
     def edit(text: str) -> str:
         changed = replace_phrase(old, text, new)
         return changed if new or changed == text else _closed_up(changed)
 
+    words = f'"{old}" to "{new}"' if new else f'"{old}" taken out'
     edit_captions(draft, KIND, words, opened.album.examples, edit)
     changes = draft.changes()
     record = ""
@@ -163,14 +168,24 @@ def accept(example_hash: str, digest: str, note: Mapping[str, Any]) -> None:
         ledger.record([Written("caption", example_hash, digest, {**note, "accepted": True})])
 
 
-def undo_captions(path: Path) -> Undone:
+def undo_captions(path: Path) -> Wrote:
     """Take back what the last call wrote.
 
     Raises:
         AlbumkitError: there is nothing to undo, or the disk refuses; then nothing is changed.
     """
-    if not path.is_dir():
-        raise AlbumkitError(f"{path.as_posix()} is no folder.")
+    check_folder(path)
     recover_album(path)
     with locked(path) as workplace:
-        return undo(Path(os.path.realpath(path)), workplace, path.as_posix(), KIND)
+        done = undo(Path(os.path.realpath(path)), workplace, path.as_posix(), KIND)
+    return Wrote(done.record.name if done.edits else "", done.edits, done.refusals)
+
+
+def check_folder(path: Path) -> None:
+    """Raises AlbumkitError for a zip, which is read but never written."""
+    if not path.is_dir():
+        what = "is a zip" if path.exists() else "is not there"
+        raise AlbumkitError(
+            f"{path.as_posix()} {what}: captions are written into folders only.",
+            "Unpack it, caption the folder, and pack that.",
+        )
