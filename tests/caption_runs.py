@@ -59,6 +59,20 @@ class Looking(Scripted):
         return super().ask(questions)
 
 
+class Noting(Looking):
+    """Notes in a file each picture that it answered, so that a test can tell what was asked twice."""
+
+    def __init__(self, file: Path, *, batch: int = 1) -> None:
+        super().__init__(batch=batch)
+        self._file = file
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer | CaptionerError]:
+        given = super().ask(questions)
+        with self._file.open("a") as notes:
+            notes.write("".join(f"{one.text}\n" for one in given if isinstance(one, Answer)))
+        return given
+
+
 def unfinished(folder: Path, count: int, album: str = SUBJECT, more: str = KLEIN, **save: Any) -> Path:
     """``count`` pictures IMG_00, IMG_01 ... without captions; pairs for an edit album."""
     folder.mkdir(parents=True, exist_ok=True)
