@@ -192,9 +192,8 @@ def _replace(album: Path, style: str, options: dict[str, Any]) -> int:
     if style == "json":
         echo_json(change_document("replace", album.as_posix(), wrote))
     else:
-        again = (
-            "" if options["apply_"] else f"albumkit caption {quoted(album.as_posix())} --replace ... --apply"
-        )
+        call = f"albumkit caption {quoted(album.as_posix())} --replace {quoted(old)} {quoted(new)} --apply"
+        again = "" if options["apply_"] else call
         print_lines(lambda width: change_lines("replaced", album.as_posix(), wrote, width, again=again))
     return int(bool(wrote.refusals) or (bool(wrote.edits) and not options["apply_"]))
 

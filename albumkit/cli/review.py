@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from albumkit.cli.keys import Keys
 from albumkit.cli.screen import print_lines, speaks_ascii_only
 from albumkit.errors import CaptionerError, UsageError
 
@@ -39,15 +40,16 @@ def review(
             click.echo(f"nothing to look at: {found.captions} captions are yours or accepted")
             click.echo("next   --review --all walks through all of them")
             return 0
-        walk = _Walk(found)
-        walk.go()
+        with Keys() as keys:
+            walk = _Walk(found, keys)
+            walk.go()
         walk.tell()
     return 0
 
 
 class _Walk:
-    def __init__(self, found: Review) -> None:
-        self._found = found
+    def __init__(self, found: Review, keys: Keys) -> None:
+        self._found, self._keys = found, keys
         self._place = 0
         self._said = ""
         self._accepted: set[str] = set()
@@ -57,7 +59,7 @@ class _Walk:
         while self._place < len(self._found.items):
             item = self._found.items[self._place]
             self._show(item)
-            if not self._do(_key(), item):
+            if not self._do(self._keys.next(), item):
                 break
 
     def tell(self) -> None:
@@ -88,7 +90,8 @@ class _Walk:
         return True
 
     def _edit(self, item: Item) -> None:
-        text = click.edit(f"{item.text}\n", extension=".txt", require_save=False)
+        with self._keys.released():
+            text = click.edit(f"{item.text}\n", extension=".txt", require_save=False)
         text = (text or "").strip()
         if not text:
             self._said = "blank: left as it was"
@@ -128,8 +131,3 @@ class _Walk:
         except CaptionerError as error:
             return [Text(error.message, "red")]
         return picture_lines(images, width, rows, ascii_only=speaks_ascii_only())
-
-
-def _key() -> str:
-    """One key press in lower case. Ctrl-C and Ctrl-D end as everywhere."""
-    return click.getchar().lower()
