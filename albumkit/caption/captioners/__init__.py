@@ -1,0 +1,1 @@
+"""What answers questions about pictures, one file each, and the one function that picks among them."""
