@@ -56,7 +56,7 @@ class Judge:
         opened = self.opened({**(among or {}), **captions})
         found: dict[str, list[Reason]] = defaultdict(list)
         for path, text in captions.items():
-            for fault in faults(self.policy.limits, self.subject, text, self.never_say):
+            for fault in faults(self.policy, self.subject, text, self.never_say):
                 found[path].append(Reason(f"policy/{fault.name}", fault.words))
         place = {path: number for number, path in enumerate(captions)}
         for finding in self._findings(opened, _caption_rules(opened)):

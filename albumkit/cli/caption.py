@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Ask again what was asked by an earlier call.")
 @click.option("--dry-run", "dry", is_flag=True, help="Ask and show, but write nothing.")
 @click.option("--check", is_flag=True, help="Judge the captions that are there.")
-@click.option("--only", multiple=True, metavar="RULE", help="With --check: only what this rule says.")
+@click.option("--review", is_flag=True, help="Walk through the captions: picture, findings, accept or edit.")
+@click.option("--all", "all_", is_flag=True, help="With --review: yours and the accepted ones too.")
+@click.option(
+    "--only", multiple=True, metavar="RULE", help="With --check and --review: what this rule finds."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of pictures with captions."
+)
 @click.option("--replace", nargs=2, metavar="OLD NEW", help='Another phrase in all captions; NEW may be "".')
 @click.option("--apply", "apply_", is_flag=True, help="With --replace: write it.")
 @click.option("--undo", is_flag=True, help="Take back what the last call wrote; again: the one before.")
@@ -58,6 +65,8 @@ def command(album: Path, style: str, **options: Any) -> int:
         return _replace(album, style, options)
     if mode == "check":
         return _check(album, style, options)
+    if mode == "review":
+        return _review(album, options)
     return _caption(album, style, options)
 
 
@@ -66,8 +75,9 @@ _ASKING = ("with_", "model", "base_url", "fresh")
 _MODES: dict[str, tuple[str, ...]] = {
     "undo": (),
     "replace": ("apply_",),
-    "check": ("only", "files", "trainer"),
-    "": (*_ASKING, "redo", "overwrite", "files", "shared", "instruction", "dry", "trainer"),
+    "check": ("only", "files", "trainer", "sheet"),
+    "review": ("all_", "only", "files", "trainer"),
+    "": (*_ASKING, "redo", "overwrite", "files", "shared", "instruction", "dry", "trainer", "sheet"),
 }
 
 
@@ -93,6 +103,7 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
     from albumkit.captioning import caption_album
     from albumkit.report.caption import caption_document, caption_lines
 
+    sheet = _sheet_file(options["sheet"])
     which: Any = "overwrite" if options["overwrite"] else "redo" if options["redo"] else "missing"
     with paced(style == "text") as progress:
         report = caption_album(
@@ -111,6 +122,9 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
         echo_json(caption_document(report))
     else:
         print_lines(lambda width: caption_lines(report, width))
+    if sheet is not None:
+        done = [one for one in report.outcomes if one.state == "captioned"]
+        _write_sheet(album, sheet, style, {one.path: one.caption for one in done}, options["trainer"])
     return report.exit_code
 
 
@@ -124,12 +138,48 @@ def _check(album: Path, style: str, options: dict[str, Any]) -> int:
     from albumkit.captioning import check_album
     from albumkit.report.caption import check_document, check_lines
 
+    sheet = _sheet_file(options["sheet"])
     report = check_album(album, files=options["files"], only=options["only"], trainer=options["trainer"])
     if style == "json":
         echo_json(check_document(report))
     else:
         print_lines(lambda width: check_lines(report, width))
+    if sheet is not None:
+        _write_sheet(album, sheet, style, {}, options["trainer"])
     return report.exit_code
+
+
+def _review(album: Path, options: dict[str, Any]) -> int:
+    from albumkit.cli.review import review
+
+    return review(
+        album,
+        files=options["files"],
+        only=options["only"],
+        everything=options["all_"],
+        trainer=options["trainer"],
+    )
+
+
+def _sheet_file(file: Path | None) -> Path | None:
+    """Raises UsageError, before anything is asked, for a name that cannot hold the page."""
+    if file is not None and file.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{file.as_posix()}: the sheet is a page; its name ends in .html.")
+    if file is not None and not file.parent.is_dir():
+        raise UsageError(f"{file.as_posix()}: there is no folder {file.parent.as_posix()}.")
+    return file
+
+
+def _write_sheet(album: Path, file: Path, style: str, proposed: dict[str, str], trainer: str | None) -> None:
+    from albumkit.atomic import whole_file
+    from albumkit.captioning.sheet import sheet_of
+    from albumkit.report.html import render
+
+    report = sheet_of(album, proposed, trainer=trainer)
+    with whole_file(file) as stream:
+        for part in render(report, strict=False):
+            stream.write(part.encode())
+    click.echo(f"wrote  {file.as_posix()}", err=style == "json")
 
 
 def _replace(album: Path, style: str, options: dict[str, Any]) -> int:
