@@ -68,8 +68,8 @@ def said(reply: Reply) -> str:
     """The message of an error reply: ``error.message``, ``error``, ``message`` or ``detail``, or its text."""
     try:
         found = document(reply)
-    except Garbage as error:
-        return str(error)
+    except Garbage as garbage:
+        return str(garbage)
     error = found.get("error")
     inner = error.get("message") if isinstance(error, dict) else error
     for words in (inner, found.get("message"), found.get("detail")):
