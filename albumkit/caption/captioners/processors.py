@@ -14,6 +14,22 @@ from albumkit.engine.machine import quiet
 from albumkit.errors import CaptionerError
 
 
+def check_torchvision() -> None:
+    """Refuses a torchvision of another torch, which fails while it is imported and takes transformers with
+    it: to be called before anything of transformers is imported. None at all is no fault yet.
+
+    Raises:
+        CaptionerError: the remedy is the install line.
+    """
+    if find_spec("torchvision") is None:
+        return
+    try:
+        import_module("torchvision")
+    except Exception as error:  # its compiled half raises nearly anything
+        versions = f"torchvision {_version('torchvision')} does not match torch {_version('torch')}"
+        raise CaptionerError(f"{versions}.", torchvision_line()) from error
+
+
 def load(folder: Path, asked: str) -> Any:
     """The processor of a model.
 
@@ -25,7 +41,6 @@ def load(folder: Path, asked: str) -> Any:
     """
     from transformers import AutoProcessor
 
-    _check_torchvision()
     try:
         with quiet():
             return AutoProcessor.from_pretrained(folder, local_files_only=True)
@@ -58,17 +73,6 @@ def torchvision_line() -> str:
         return 'pip install "albumkit[caption]"'
     index = f" --index-url https://download.pytorch.org/whl/{torch.local}" if torch.local else ""
     return f'pip install "torchvision==0.{torch.minor + 15}.{torch.micro}"{index}'
-
-
-def _check_torchvision() -> None:
-    """A torchvision of another torch fails while it is imported, and takes transformers with it."""
-    if find_spec("torchvision") is None:
-        return
-    try:
-        import_module("torchvision")
-    except Exception as error:  # its compiled half raises nearly anything
-        versions = f"torchvision {_version('torchvision')} does not match torch {_version('torch')}"
-        raise CaptionerError(f"{versions}.", torchvision_line()) from error
 
 
 def _missing(asked: str, words: str) -> CaptionerError:

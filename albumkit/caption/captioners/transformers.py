@@ -41,6 +41,10 @@ _MOST_AT_ONCE = 8
 _PIXELS_ON_CARD, _PIXELS = 1_000_000, 500_000
 
 
+class _Untakable(Exception):
+    """A picture far too narrow, or words that hold the placeholder of a picture."""
+
+
 class Transformers:
     """A model on this machine; loaded when it is asked for the first time.
 
@@ -55,7 +59,7 @@ class Transformers:
         MissingExtra: the extra ``caption`` is not installed.
         UsageError: the name is none, or the model's kind is unknown.
         AlbumkitError: it is not on this machine; the remedy is the command that fetches it.
-        CaptionerError: it does not fit the card.
+        CaptionerError: it does not fit the card, or torchvision does not fit torch.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Transformers:
         for package in ("torch", "transformers"):
             if find_spec(package) is None:
                 raise MissingExtra(package, "caption", "a model on this machine")
+        processors.check_torchvision()
         self._asked = model
         self._folder = _folder_of(model)
         self._name = _name_of(model, self._folder)
@@ -123,8 +128,8 @@ class Transformers:
         except torch.OutOfMemoryError:
             fault = CaptionerError(f"{self.name}: out of memory with one question alone.", f"--model {SMALL}")
             self._batch = max(1, min(self._batch, len(questions) // 2))
-        except ValueError as error:
-            fault = CaptionerError(f"{self.name} cannot take the picture: {_first_line(error)}")
+        except _Untakable as error:
+            fault = CaptionerError(f"{self.name} cannot take the question: {error}")
         self._machine.free()
         if len(questions) == 1:
             return [fault]
@@ -142,7 +147,12 @@ class Transformers:
         return None
 
     def _generated(self, questions: Sequence[Question]) -> list[Answer]:
-        """Greedy answers of one batch."""
+        """Greedy answers of one batch.
+
+        Raises:
+            _Untakable: the processor cannot take one of them.
+            torch.OutOfMemoryError: they are too many.
+        """
         import torch
 
         assert self._loaded is not None
@@ -152,7 +162,11 @@ class Transformers:
             for question in questions
         ]
         with quiet(), torch.inference_mode():
-            inputs = self._manner.encode(processor, shown).to(model.device, self._machine.dtype)
+            try:
+                encoded = self._manner.encode(processor, shown)
+            except Exception as error:  # processors raise nearly anything for what they cannot take
+                raise _Untakable(_first_line(error)) from error
+            inputs = encoded.to(model.device, self._machine.dtype)
             tokens = model.generate(
                 **inputs,
                 do_sample=False,
@@ -170,6 +184,7 @@ class Transformers:
         Raises:
             CaptionerError: a file or a package is missing, or the weights are not that model's.
         """
+        import torch
         from transformers import AutoModelForImageTextToText
 
         processor = processors.load(self._folder, self._asked)
@@ -187,8 +202,10 @@ class Transformers:
                     output_loading_info=True,
                 )
         except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+            full = isinstance(error, torch.OutOfMemoryError)
             raise CaptionerError(
-                f"{self._asked} could not be loaded: {_first_line(error)}", hub.fetch_line(self._asked)
+                f"{self._asked} could not be loaded: {_first_line(error)}",
+                f"--model {SMALL}" if full else hub.fetch_line(self._asked),
             ) from error
         if missing := sorted(report["missing_keys"]):
             raise CaptionerError(
@@ -198,7 +215,7 @@ class Transformers:
         return model.eval(), processor
 
     def _fitting_batch(self, parameters: int) -> int:
-        """How many questions fit the card beside the weights.
+        """How many questions fit the card.
 
         Raises:
             CaptionerError: not even one.
@@ -206,14 +223,21 @@ class Transformers:
         room = self._machine.room()
         if room is None:
             return 1
-        need = parameters * self._machine.dtype.itemsize + _SPARE
-        if need > room:
-            smaller = SMALL if self._asked == DEFAULT else DEFAULT
+        weights = parameters * self._machine.dtype.itemsize
+        batch = questions_at_once(weights, room)
+        if not batch:
             raise CaptionerError(
-                f"{self._asked} needs about {need / 1e9:.1f} GB; the card has {room / 1e9:.1f} GB free.",
-                f"--model {smaller}",
+                f"{self._asked} needs about {(weights + _SPARE) / 1e9:.1f} GB; "
+                f"the card has {room / 1e9:.1f} GB free.",
+                f"--model {SMALL if self._asked == DEFAULT else DEFAULT}",
             )
-        return int(max(1, min(_MOST_AT_ONCE, (room - need) // _EACH)))
+        return batch
+
+
+def questions_at_once(weights: int, room: int) -> int:
+    """How many questions fit into ``room`` free bytes of a card beside the weights; 0: not even one."""
+    left = room - weights - _SPARE
+    return 0 if left < 0 else max(1, min(_MOST_AT_ONCE, left // _EACH))
 
 
 def _folder_of(model: str) -> Path:
