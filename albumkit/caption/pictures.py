@@ -43,7 +43,7 @@ def _shown(album: Album, media: MediaFile, frames: int) -> list[Image.Image]:
     try:
         with album.source.open(entry) as stream:
             if media.media == "clip":
-                return [_fitting(frame) for frame in frames_of(stream, frames)]
+                return [fitting(frame) for frame in frames_of(stream, frames)]
             return [load_picture(stream)]
     except AlbumkitError as error:
         raise CaptionerError(f"{entry.path}: {error.message}", error.remedy) from error
@@ -70,10 +70,10 @@ def load_picture(stream: BinaryIO, most: int = MOST_PIXELS) -> Image.Image:
         plain = flat_rgb(
             turned, icc if profile else None, profile.mode if profile else "RGB", has_alpha=header.has_alpha
         )
-    return _fitting(plain, most)
+    return fitting(plain, most)
 
 
-def _fitting(image: Image.Image, most: int = MOST_PIXELS) -> Image.Image:
+def fitting(image: Image.Image, most: int = MOST_PIXELS) -> Image.Image:
     pixels = image.width * image.height
     if pixels <= most:
         return image
