@@ -28,6 +28,7 @@ class Scripted:
         self.answers = list(answers)
         self.batch = batch
         self.follows_instructions = follows
+        self.most_images = None if follows else 1
         self.name = "scripted@1"
         self.questions: list[Question] = []
         self.batches: list[int] = []

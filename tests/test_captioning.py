@@ -581,10 +581,10 @@ def test_one_instruction_is_made_of_those_of_the_pairs(tmp_path):
     assert captions(album) == {f"IMG_{n:02}.txt": "turn this sketch into a photo" for n in range(3)}
 
 
-def test_instructions_need_somebody_who_follows_some(tmp_path):
+def test_instructions_need_somebody_who_compares_pictures(tmp_path):
     album = unfinished(tmp_path / "pairs", 1, EDIT)
     captioner = Scripted(follows=False)
-    with pytest.raises(UsageError, match="scripted@1 describes pictures and cannot write instructions"):
+    with pytest.raises(UsageError, match="scripted@1 looks at one picture at a time"):
         run(album, captioner)
     assert captioner.closed == 1
     with pytest.raises(UsageError, match="A shared instruction is for edit albums"):

@@ -46,8 +46,8 @@ class Asks:
     references: str = ""
     shared: str = ""
     frames: int = 1
-    #: Whether a captioner that only describes pictures is of no use.
-    only_instructable: bool = False
+    #: Whether pictures are compared: a captioner that looks at one at a time is of no use.
+    compares: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ class Captioner(Protocol):
         """
         ...
 
+    @property
+    def most_images(self) -> int | None:
+        """How many images of one question it can look at; None: as many as fit."""
+        ...
+
     def ask(self, questions: Sequence[Question]) -> list[Answer | CaptionerError]:
         """Answers in the order of the questions, as many as there are questions.
 

@@ -198,10 +198,10 @@ class _Run:
         try:
             self.report.captioner = captioner.name
             self.describes = not captioner.follows_instructions
-            if self.describes and self.job.policy.asks.only_instructable:
+            if self.job.policy.asks.compares and captioner.most_images == 1:
                 raise UsageError(
-                    f"{captioner.name} describes pictures and cannot write instructions.",
-                    "Name a model that follows instructions: --model ID, or --instruction TEXT.",
+                    f"{captioner.name} looks at one picture at a time and cannot say what was changed.",
+                    "Name a model that compares pictures: --model ID, or --instruction TEXT.",
                 )
             asker = Asker(captioner, answers, self._load)
             pending = [one for one in self.report.outcomes if one.state == "open"]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.option(
     "--with",
     "with_",
-    type=click.Choice(["transformers", "endpoint"]),
-    help="What captions: a model on this machine, or a server.",
+    type=click.Choice(["transformers", "endpoint", "pocket"]),
+    help="What captions: a model on this machine, a server, or the toy that ships.",
 )
 @click.option("--model", metavar="ID", help="A name on the hub, a folder, or the server's name for it.")
 @click.option("--base-url", metavar="URL", help="The server's address, as http://localhost:11434/v1.")

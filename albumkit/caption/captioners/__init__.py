@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _TAKES = {
     "transformers": ("batch", "max_pixels"),
     "endpoint": ("base_url", "key_variable", "concurrency", "timeout"),
+    "pocket": (),
 }
 
 
@@ -64,6 +65,12 @@ def captioner_for(
         if base_url is None:
             raise UsageError("An endpoint needs an address.", "--base-url http://localhost:11434/v1 (Ollama)")
         return Endpoint(model=model, **given)
+    if name == "pocket":
+        from albumkit.caption.captioners.pocket import Pocket
+
+        if model is not None:
+            raise UsageError("--model: pocket is one model.", "albumkit caption --help")
+        return Pocket()
     from albumkit.caption.captioners.transformers import DEFAULT, Transformers
 
     return Transformers(model or DEFAULT, nvidia=nvidia, **given)

@@ -121,6 +121,10 @@ class Endpoint:
     def follows_instructions(self) -> bool:
         return True
 
+    @property
+    def most_images(self) -> int | None:
+        return None
+
     def ask(self, questions: Sequence[Question]) -> list[Answer | CaptionerError]:
         """See :meth:`albumkit.caption.protocol.Captioner.ask`. Where nothing more can be asked in the middle
         of it, what was answered is handed back, the others with the reason, and the next call raises it.

@@ -102,6 +102,10 @@ class Transformers:
     def follows_instructions(self) -> bool:
         return self._manner.follows_instructions
 
+    @property
+    def most_images(self) -> int | None:
+        return self._manner.most_images
+
     def ask(self, questions: Sequence[Question]) -> list[Answer | CaptionerError]:
         """See :meth:`albumkit.caption.protocol.Captioner.ask`."""
         if self._loaded is None:
