@@ -327,9 +327,10 @@ def test_models_that_cannot_be_asked(folders: dict[str, Path], tmp_path: Path) -
         Transformers(changed(folders["blip"], tmp_path / "bert", model_type="bert"))
     assert DEFAULT in caught.value.remedy
     own = changed(folders["florence"], tmp_path / "Florence-2-base", auto_map={"AutoConfig": "x.Y"})
-    with pytest.raises(UsageError, match="code of their own, which is never run here") as caught:
-        Transformers(own)
-    assert caught.value.remedy == "--model florence-community/Florence-2-base"
+    for name in (own, "microsoft/Florence-2-base"):
+        with pytest.raises(UsageError, match="code of their own, which is never run here") as caught:
+            Transformers(name)
+        assert caught.value.remedy == "--model florence-community/Florence-2-base"
     (tmp_path / "empty").mkdir()
     with pytest.raises(CaptionerError, match=r"config\.json cannot be read") as missing:
         Transformers(str(tmp_path / "empty"))
