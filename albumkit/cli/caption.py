@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "--with",
     "with_",
-    type=click.Choice(["transformers", "endpoint", "pocket"]),
-    help="What captions: a model on this machine, a server, or the small one inside albumkit.",
+    type=click.Choice(["transformers", "endpoint"]),
+    help="What captions: a model on this machine, or a server.",
 )
 @click.option("--model", metavar="ID", help="A name on the hub, a folder, or the server's name for it.")
 @click.option("--base-url", metavar="URL", help="The server's address, as http://localhost:11434/v1.")
+@click.option("--key-variable", metavar="NAME", help="Its key's variable.  [default: ALBUMKIT_ENDPOINT_KEY]")
+@click.option("--concurrency", type=click.IntRange(1, 64), metavar="N", help="Questions to it at a time.")
+@click.option("--timeout", type=click.FloatRange(1), metavar="S", help="Seconds for an answer of it.")
+@click.option("--batch", type=click.IntRange(1, 64), metavar="N", help="Pictures at a time, on this machine.")
 @click.option("--redo", is_flag=True, help="Write the machine's captions anew too. Yours stay.")
 @click.option("--overwrite", is_flag=True, help="Write all anew, yours too; --undo brings them back.")
 @click.option("--files", multiple=True, metavar="GLOB", help="Only these pictures. May be repeated.")
@@ -70,14 +74,16 @@ def command(album: Path, style: str, **options: Any) -> int:
     return _caption(album, style, options)
 
 
-_ASKING = ("with_", "model", "base_url", "fresh")
+#: Options that choose the captioner, as ``captioner_for`` takes them.
+_ASKED = ("model", "base_url", "key_variable", "concurrency", "timeout", "batch")
+_WRITING = ("redo", "overwrite", "shared", "instruction", "dry", "fresh")
 #: Each way of the command, and the options that it takes beside ALBUM and --format.
 _MODES: dict[str, tuple[str, ...]] = {
     "undo": (),
     "replace": ("apply_",),
     "check": ("only", "files", "trainer", "sheet"),
     "review": ("all_", "only", "files", "trainer"),
-    "": (*_ASKING, "redo", "overwrite", "files", "shared", "instruction", "dry", "trainer", "sheet"),
+    "": ("with_", *_ASKED, *_WRITING, "files", "trainer", "sheet"),
 }
 
 
@@ -130,8 +136,10 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
 
 def _captioner(options: dict[str, Any]) -> Captioner:
     from albumkit.caption.captioners import captioner_for
+    from albumkit.doctor import nvidia_cards
 
-    return captioner_for(options["with_"], model=options["model"], base_url=options["base_url"])
+    chosen = {name: options[name] for name in _ASKED}
+    return captioner_for(options["with_"], nvidia=bool(nvidia_cards()), **chosen)
 
 
 def _check(album: Path, style: str, options: dict[str, Any]) -> int:
