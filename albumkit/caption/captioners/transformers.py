@@ -248,6 +248,8 @@ def _folder_of(model: str) -> Path:
                 f"--model {model}: there is no such folder.",
                 f"name a folder, or a model on the hub as {DEFAULT}",
             )
+        if model.startswith("microsoft/Florence-2"):
+            raise _own_code(model)
         folder = hub.in_cache(model)
     return folder
 
