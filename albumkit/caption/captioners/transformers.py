@@ -71,7 +71,7 @@ class Transformers:
         batch: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
-        for package in ("torch", "transformers"):
+        for package in ("torch", "transformers", "accelerate"):
             if find_spec(package) is None:
                 raise MissingExtra(package, "caption", "a model on this machine")
         processors.check_torchvision()
