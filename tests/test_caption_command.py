@@ -56,7 +56,7 @@ def test_it_tells_what_it_wrote_and_what_is_left(album, monkeypatch):
         "  framing   close-up 2; in none: full body, wide shot, from above, from below,",
         "            eye level, side view, back view",
         "",
-        "next   albumkit caption cat --review   walks through them, picture by picture",
+        "next   albumkit caption cat --review   shows them one by one",
         "       albumkit caption cat --undo     takes them back",
     ]
 

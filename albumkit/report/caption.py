@@ -124,7 +124,7 @@ def _next(report: CaptionReport) -> list[Text]:
     elif report.stopped or report.interrupted:
         rows.append((call, "goes on from here"))
     if report.wrote.record:
-        rows.append((f"{call} --review", "walks through them, picture by picture"))
+        rows.append((f"{call} --review", "shows them one by one"))
         rows.append((f"{call} --undo", "takes them back"))
     elif report.there and not report.outcomes:
         rows.append((f"{call} --check", "judges those that are there"))
@@ -145,7 +145,7 @@ def check_lines(report: CheckReport, width: int = 80) -> list[Text]:
     if report.overview is not None:
         lines += overview_lines(report.overview, width)
     call = f"albumkit caption {quoted(report.album)}"
-    rows = [(f"{call} --review", "walks through them, picture by picture")] if count else []
+    rows = [(f"{call} --review", "shows them one by one")] if count else []
     rows += [(call, "writes the missing ones")] if report.missing else []
     return [*lines, *([Text()] if rows else []), *next_lines(rows)]
 
