@@ -77,7 +77,7 @@ def test_json_holds_all_of_it(album, monkeypatch):
     code, text = call(monkeypatch, Scripted(answers), "cat", "--format", "json")
     document = json.loads(text)
     assert code == 1
-    keys = "schema what album kind captioner written record there seconds interrupted stopped captions"
+    keys = "schema what album kind policy captioner written record there seconds interrupted stopped captions"
     assert list(document) == [*keys.split(), "refusals", "together"]
     assert document["schema"] == "albumkit-caption/1"
     assert document["captioner"] == "scripted@1"

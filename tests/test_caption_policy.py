@@ -220,6 +220,7 @@ def house(tmp_path: Path) -> Path:
 def test_a_policy_of_the_house_stands_for_ours(house):
     report = run(house, Scripted(["on a shelf in soft light, close-up"]))
     assert report.exit_code == 0
+    assert report.policy == "../rules/caption-policies/subject.toml"
     assert captions(house) == {"IMG_00.txt": "TOK ceramic cat: on a shelf in soft light, close-up"}
     assert policy_for("style", house.parent / "rules") == policy_for("style")
 

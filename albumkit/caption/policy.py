@@ -30,6 +30,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "asks.never": ("words",),
     "asks.references": ("count",),
     "asks.again": ("answer", "reasons"),
+    "asks.look": ("term",),
     "asks.shared": ("instructions", "fewest_words", "most_words"),
 }
 
@@ -45,6 +46,7 @@ class Asks:
     never: str = ""
     references: str = ""
     shared: str = ""
+    look: str = ""
     frames: int = 1
     #: Whether a captioner that only describes pictures is of no use.
     only_instructable: bool = False

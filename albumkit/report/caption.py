@@ -60,7 +60,7 @@ def _headline(report: CaptionReport) -> Text:
 def _by(report: CaptionReport, width: int) -> list[Text]:
     if not report.captioner:
         return []
-    words = f"by {report.captioner}, asked as rules/caption-policies/{report.kind}.toml says"
+    words = f"by {report.captioner}, asked as {report.policy} says"
     return wrapped(words, width, "  ", "dim")
 
 
@@ -180,6 +180,7 @@ def caption_document(report: CaptionReport) -> dict[str, Any]:
         "what": "caption",
         "album": report.album,
         "kind": report.kind,
+        "policy": report.policy,
         "captioner": report.captioner or None,
         "written": bool(report.wrote.record),
         "record": report.wrote.record or None,
