@@ -71,7 +71,7 @@ class Transformers:
         batch: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
-        for package in ("torch", "transformers"):
+        for package in ("torch", "transformers", "accelerate"):
             if find_spec(package) is None:
                 raise MissingExtra(package, "caption", "a model on this machine")
         processors.check_torchvision()
@@ -248,6 +248,8 @@ def _folder_of(model: str) -> Path:
                 f"--model {model}: there is no such folder.",
                 f"name a folder, or a model on the hub as {DEFAULT}",
             )
+        if model.startswith("microsoft/Florence-2"):
+            raise _own_code(model)
         folder = hub.in_cache(model)
     return folder
 
@@ -277,16 +279,21 @@ def _kind_of(model: str, folder: Path) -> str:
             f"{model}: its config.json cannot be read: {_first_line(error)}", hub.fetch_line(model)
         ) from error
     if kind == "florence2" and "auto_map" in config:
-        raise UsageError(
-            f"--model {model}: these weights bring code of their own, which is never run here.",
-            f"--model florence-community/{Path(model).name}",
-        )
+        raise _own_code(model)
     if kind not in KNOWN:
         raise UsageError(
             f"--model {model}: {kind} is no model that transformers can ask about pictures.",
             f"--model {DEFAULT} (or pip install --upgrade transformers, if it is new)",
         )
     return kind
+
+
+def _own_code(model: str) -> UsageError:
+    """Of Florence-2 as it was first published; transformers knows it by converted weights."""
+    return UsageError(
+        f"--model {model}: these weights bring code of their own, which is never run here.",
+        f"--model florence-community/{Path(model).name}",
+    )
 
 
 def _parameters(folder: Path) -> int:
