@@ -28,6 +28,7 @@ from test_house_rules import RULE, write
 
 from albumkit.captioning import caption_album, undo_captions
 from albumkit.errors import CaptionerError, UsageError
+from albumkit.report.caption import caption_lines
 
 # What is asked and written
 
@@ -313,6 +314,16 @@ def test_a_cache_that_cannot_be_used_costs_only_the_asking(tmp_path, monkeypatch
     assert run(album, Scripted(GOOD)).exit_code == 0
     undo_captions(album)
     assert run(album, Scripted()).exit_code == 0, "begun anew, and kept"
+
+
+def test_answers_that_cannot_be_kept_are_told(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("ALBUMKIT_CACHE_DIR", str(tmp_path / "cache"))
+    album = unfinished(tmp_path / "cat", 1)
+    report = run(album, Scripted(GOOD))
+    assert report.exit_code == 0
+    assert report.not_kept.endswith("answers are not kept for the next call.")
+    assert report.not_kept in " ".join(" ".join(line.plain for line in caption_lines(report, 300)).split())
 
 
 # Edit albums

@@ -71,6 +71,8 @@ class CaptionReport:
     wrote: Wrote = field(default_factory=Wrote)
     overview: Overview | None = None
     stopped: AlbumkitError | None = None
+    #: Why answers are not kept for the next call, or "".
+    not_kept: str = ""
     interrupted: bool = False
     seconds: float = 0.0
 
@@ -216,6 +218,7 @@ class _Run:
                     return
                 pending = [one for one in refused if not one.stuck]
         finally:
+            self.report.not_kept = answers.problem
             answers.close()
             captioner.close()
 

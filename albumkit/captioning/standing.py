@@ -27,7 +27,6 @@ class Standing:
     owner: Owner
     text: str = ""
     digest: str = ""
-    problem: str = ""
 
 
 def standings(
@@ -53,12 +52,12 @@ def _standing(album: Album, example: Example, measured: Measured, ledger: Ledger
         return Standing(example, "nobody")
     try:
         digest = hashlib.sha256(caption_bytes(album, example.caption)).hexdigest()
-    except OSError as error:
-        return Standing(example, "person", problem=error.strerror or str(error))
+    except OSError:  # it is there, and nobody can say that it is ours
+        return Standing(example, "person", caption.text)
     owner: Owner = "person"
     if ledger is not None and (written := ledger.find("caption", media_of(example, measured), digest)):
         owner = "accepted" if written.note.get("accepted") else "machine"
-    return Standing(example, owner, caption.text, digest, caption.problem)
+    return Standing(example, owner, caption.text, digest)
 
 
 def caption_bytes(album: Album, source: CaptionSource) -> bytes:

@@ -36,6 +36,8 @@ def caption_lines(report: CaptionReport, width: int = 80) -> list[Text]:
         lines += [Text(), Text("left as it is", "bold")]
         for refusal in report.wrote.refusals:
             lines += refusal_lines(refusal, width)
+    if report.not_kept:
+        lines += [Text(), *wrapped(report.not_kept, width, "", "bold yellow")]
     if report.stopped:
         lines += [Text(), Text("stopped before all was asked", "bold red")]
         lines += wrapped(report.stopped.message, width, "  ")
