@@ -18,6 +18,18 @@ STYLE = 'kind = "style"\ntrigger_phrase = "inknyte style"'
 EDIT = 'kind = "edit"\ntrigger_phrase = ""'
 KLEIN = '[train]\ntrainer = "fal-ai/flux-2-klein-9b-base-trainer"\n'
 
+#: Answers that are good enough.
+GOOD = [
+    "on a wooden shelf, soft window light, close-up",
+    "in wet grass at dawn, low angle",
+    "beside a red bicycle, harsh noon sun, full view",
+]
+
+
+def full(answer: str) -> str:
+    """The caption that a good answer becomes."""
+    return f"a photo of TOK ceramic cat {answer}"
+
 
 class Scripted:
     """Gives its answers in order; an exception among them is raised, a CaptionerError handed back."""

@@ -56,7 +56,7 @@ def test_it_tells_what_it_wrote_and_what_is_left(album, monkeypatch):
         "  framing   close-up 2; in none: full body, wide shot, from above, from below,",
         "            eye level, side view, back view",
         "",
-        "next   albumkit caption cat --review   walks through them, picture by picture",
+        "next   albumkit caption cat --review   shows them one by one",
         "       albumkit caption cat --undo     takes them back",
     ]
 
@@ -77,7 +77,7 @@ def test_json_holds_all_of_it(album, monkeypatch):
     code, text = call(monkeypatch, Scripted(answers), "cat", "--format", "json")
     document = json.loads(text)
     assert code == 1
-    keys = "schema what album kind captioner written record there seconds interrupted stopped captions"
+    keys = "schema what album kind policy captioner written record there seconds interrupted stopped captions"
     assert list(document) == [*keys.split(), "refusals", "together"]
     assert document["schema"] == "albumkit-caption/1"
     assert document["captioner"] == "scripted@1"

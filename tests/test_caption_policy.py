@@ -15,6 +15,7 @@ from albumkit.caption.policy import Policy, policy_for, read_policy
 from albumkit.config import KINDS
 from albumkit.errors import ConfigError
 from albumkit.paths import rules_root
+from albumkit.rulecheck import check_folder
 
 CAT = Subject("TOK", "ceramic cat figurine")
 
@@ -219,6 +220,7 @@ def house(tmp_path: Path) -> Path:
 def test_a_policy_of_the_house_stands_for_ours(house):
     report = run(house, Scripted(["on a shelf in soft light, close-up"]))
     assert report.exit_code == 0
+    assert report.policy == "../rules/caption-policies/subject.toml"
     assert captions(house) == {"IMG_00.txt": "TOK ceramic cat: on a shelf in soft light, close-up"}
     assert policy_for("style", house.parent / "rules") == policy_for("style")
 
@@ -228,3 +230,15 @@ def test_a_file_beside_it_that_nothing_reads_is_an_error(house, name):
     (house.parent / "rules" / "caption-policies" / name).write_text("")
     with pytest.raises(ConfigError, match=f"{name}: is no caption policy: they are named subject, style"):
         run(house, Scripted())
+
+
+def test_explain_checks_the_policies_of_a_house(house):
+    folder = house.parent / "rules"
+    (good,) = check_folder(folder)
+    assert (good.name, good.faults) == ("caption-policies/subject.toml", [])
+    broken(folder / "caption-policies", "most_words = 40", "most_word = 40")
+    (bad,) = check_folder(folder)
+    assert "most_word" in bad.faults[0]
+    assert [one.name for one in check_folder(rules_root()) if "policies" in one.name] == [
+        f"caption-policies/{kind}.toml" for kind in sorted(KINDS)
+    ]

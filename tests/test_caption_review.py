@@ -10,6 +10,7 @@ import struct
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from caption_runs import Looking, captions, run, unfinished
@@ -19,7 +20,7 @@ from rich.color import Color
 
 from albumkit.captioning import caption_album
 from albumkit.ledger import Ledger
-from albumkit.report.picture import picture_lines
+from albumkit.report.picture import picture_lines, side_by_side
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo terminal")
 
@@ -32,13 +33,16 @@ END = re.compile(r"looked at \d+ of \d+: accepted \d+, written \d+")
 class Terminal:
     """A process with a terminal of 80 columns and 30 lines."""
 
+    #: What it answers to questions of the program.
+    replies: ClassVar[dict[bytes, bytes]] = {}
+
     def __init__(self, folder: Path, *words: str, editor: str = "true") -> None:
         import fcntl
         import pty
         import termios
 
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "EDITOR": editor}
-        environment["PYTHONPATH"] = str(ROOT)
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
         environment.pop("VISUAL", None)
         self.text = ""
         self.pid, self.handle = pty.fork()
@@ -57,6 +61,9 @@ class Terminal:
                     data = os.read(self.handle, 1 << 16)
                 except OSError:  # it has ended
                     data = b""
+                for query, reply in self.replies.items():
+                    if query in data:
+                        os.write(self.handle, reply)
                 assert data, f"it ended before {words!r}: {plain(new)[-2000:]}"
                 new += data.decode("utf-8", "replace")
         self.text += new
@@ -185,6 +192,19 @@ def test_an_accepted_caption_is_in_the_ledger(album):
     assert found.note == {"what": "review", "accepted": True}
 
 
+def test_a_terminal_that_can_draw_gets_pixels(album, monkeypatch):
+    """One that says it knows Sixel (DA1 with 4) and how large its cells are."""
+    pytest.importorskip("textual_image")
+    monkeypatch.setattr(Terminal, "replies", {b"\x1b[c": b"\x1b[?62;4c", b"\x1b[16t": b"\x1b[6;20;10t"})
+    terminal = Terminal(album.parent, "caption", "cat", "--review")
+    first = terminal.until("q  quit")
+    assert "\x1bP" in first, "a picture in Sixel"
+    assert "\u2580" not in first
+    terminal.press("s", "2 of 3")
+    terminal.press("q", "looked at 1 of 3")
+    assert terminal.ends() == 0
+
+
 # The picture itself
 
 
@@ -229,3 +249,9 @@ def test_a_pair_is_reviewed_with_both_sides(tmp_path):
     assert re.search("\u2580  ", plain(shown)), "a gap between the sides"
     terminal.press("q", "looked at 0 of 1")
     assert terminal.ends() == 0
+
+
+def test_pictures_become_one_for_terminals_that_draw():
+    whole = side_by_side([Image.new("RGB", (40, 20), (9, 0, 0)), Image.new("RGB", (100, 200), (0, 9, 0))])
+    assert whole.size == (40 + 1 + 10, 20)
+    assert (whole.getpixel((0, 0)), whole.getpixel((50, 19))) == ((9, 0, 0), (0, 9, 0))

@@ -30,7 +30,11 @@ class Fault:
 
 
 def faults(policy: Policy, subject: Subject, caption: str, never_say: Sequence[str] = ()) -> list[Fault]:
-    """What is wrong with a caption by a policy, and by the words that its album forbids."""
+    """What is wrong with a caption by a policy, and by the words that its album forbids; a blank one is for
+    lint to judge.
+    """
+    if not caption.strip():
+        return []
     limits = policy.limits
     rest = without_subject(subject, caption)
     found = _length(limits, without_opening(policy.use, rest))
@@ -71,7 +75,7 @@ def answer_faults(use: Use, said: str) -> list[Fault]:
 
 def _length(limits: Limits, said: str) -> list[Fault]:
     count = len(words_of(said))
-    words = f"It has {count} words beside the subject"
+    words = f"It has {count} {'word' if count == 1 else 'words'} beside the subject"
     if count < limits.fewest_words:
         return [Fault("fewest_words", f"{words}: write at least {limits.fewest_words}.")]
     if count > limits.most_words:

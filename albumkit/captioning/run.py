@@ -22,7 +22,7 @@ from albumkit.caption.protocol import Captioner
 from albumkit.captioning.job import Job, open_job
 from albumkit.captioning.judging import Reason
 from albumkit.captioning.overview import Overview, overview
-from albumkit.captioning.standing import Standing, hashes_of, sidecar_of
+from albumkit.captioning.standing import Sidecars, Standing, hashes_of
 from albumkit.captioning.writing import Wrote, write_captions
 from albumkit.errors import AlbumkitError, CaptionerError, UsageError
 from albumkit.facts import Unmeasured
@@ -57,12 +57,13 @@ class Outcome:
 
 @dataclass
 class CaptionReport:
-    """One call of caption. ``there``: captions that were left as they are, because nobody asked for others.
-    ``stopped``: why the call ended before all was asked: "" or in words; ``interrupted`` by Ctrl-C.
+    """One call of caption. ``policy``: its file, as people call it. ``there``: captions that were left as
+    they are, because nobody asked for others. ``stopped``: why nothing more could be asked.
     """
 
     album: str
     kind: str
+    policy: str
     captioner: str
     dry: bool
     outcomes: list[Outcome] = field(default_factory=list)
@@ -70,6 +71,8 @@ class CaptionReport:
     wrote: Wrote = field(default_factory=Wrote)
     overview: Overview | None = None
     stopped: AlbumkitError | None = None
+    #: Why answers are not kept for the next call, or "".
+    not_kept: str = ""
     interrupted: bool = False
     seconds: float = 0.0
 
@@ -121,7 +124,7 @@ def caption_album(
                 f"A shared instruction is for edit albums; this one is of kind {job.policy.kind}."
             )
         targets, there = _targets(job, which, only)
-        report = CaptionReport(job.opened.display, job.policy.kind, "", dry, there=there)
+        report = CaptionReport(job.opened.display, job.policy.kind, job.policy_name, "", dry, there=there)
         report.outcomes = [Outcome(one.example.path, before=one.text) for one in targets]
         run = _Run(job, report, {one.example.path: one for one in targets}, fresh, progress)
         _set_shared_aside(job, targets, report)
@@ -152,9 +155,10 @@ def _targets(job: Job, which: Which, only: Sequence[str]) -> tuple[list[Standing
 
 def _set_shared_aside(job: Job, targets: Sequence[Standing], report: CaptionReport) -> None:
     """Two pictures of one name (``a.jpg``, ``a.png``) have one sidecar, which cannot be true of both."""
+    sidecars = Sidecars(job.opened.album)
     owners: dict[str, list[Outcome]] = defaultdict(list)
     for standing, one in zip(targets, report.outcomes, strict=True):
-        owners[same_name(sidecar_of(job.opened.album, standing.example))].append(one)
+        owners[same_name(sidecars.of(standing.example))].append(one)
     for sidecar, sharing in owners.items():
         for one in sharing if len(sharing) > 1 else ():
             words = f"{sidecar} belongs to {' and '.join(o.path for o in sharing)}: give one another name."
@@ -214,6 +218,7 @@ class _Run:
                     return
                 pending = [one for one in refused if not one.stuck]
         finally:
+            self.report.not_kept = answers.problem
             answers.close()
             captioner.close()
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Ask again what was asked by an earlier call.")
 @click.option("--dry-run", "dry", is_flag=True, help="Ask and show, but write nothing.")
 @click.option("--check", is_flag=True, help="Judge the captions that are there.")
+@click.option("--look", is_flag=True, help="Hold what captions say against what the model sees.")
+@click.option("--term", multiple=True, metavar="WORD", help="With --look: ask about this. May be repeated.")
 @click.option("--review", is_flag=True, help="Walk through the captions: picture, findings, accept or edit.")
 @click.option("--all", "all_", is_flag=True, help="With --review: yours and the accepted ones too.")
 @click.option(
@@ -69,6 +71,8 @@ def command(album: Path, style: str, **options: Any) -> int:
         return _replace(album, style, options)
     if mode == "check":
         return _check(album, style, options)
+    if mode == "look":
+        return _look(album, style, options)
     if mode == "review":
         return _review(album, options)
     return _caption(album, style, options)
@@ -82,6 +86,7 @@ _MODES: dict[str, tuple[str, ...]] = {
     "undo": (),
     "replace": ("apply_",),
     "check": ("only", "files", "trainer", "sheet"),
+    "look": ("with_", *_ASKED, "term", "files", "fresh", "trainer"),
     "review": ("all_", "only", "files", "trainer"),
     "": ("with_", *_ASKED, *_WRITING, "files", "trainer", "sheet"),
 }
@@ -155,6 +160,27 @@ def _check(album: Path, style: str, options: dict[str, Any]) -> int:
     if sheet is not None:
         _write_sheet(album, sheet, style, {}, options["trainer"])
     return report.exit_code
+
+
+def _look(album: Path, style: str, options: dict[str, Any]) -> int:
+    from albumkit.captioning.look import look_at
+    from albumkit.report.look import look_document, look_lines
+
+    with paced(style == "text") as progress:
+        report = look_at(
+            album,
+            lambda: _captioner(options),
+            terms=options["term"],
+            only=options["files"],
+            fresh=options["fresh"],
+            trainer=options["trainer"],
+            progress=progress,
+        )
+    if style == "json":
+        echo_json(look_document(report))
+    else:
+        print_lines(lambda width: look_lines(report, width))
+    return int(bool(report.failed))
 
 
 def _review(album: Path, options: dict[str, Any]) -> int:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from albumkit.cli.keys import Keys
 from albumkit.cli.screen import print_lines, speaks_ascii_only
 from albumkit.errors import CaptionerError, UsageError
+from albumkit.report.safe import visible
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from PIL import Image
 
     from albumkit.captioning.review import Item, Review
 
@@ -40,16 +41,17 @@ def review(
             click.echo(f"nothing to look at: {found.captions} captions are yours or accepted")
             click.echo("next   --review --all walks through all of them")
             return 0
+        graphics = _graphics()  # it asks the terminal, so before the keys are taken
         with Keys() as keys:
-            walk = _Walk(found, keys)
+            walk = _Walk(found, keys, graphics)
             walk.go()
         walk.tell()
     return 0
 
 
 class _Walk:
-    def __init__(self, found: Review, keys: Keys) -> None:
-        self._found, self._keys = found, keys
+    def __init__(self, found: Review, keys: Keys, graphics: Any) -> None:
+        self._found, self._keys, self._graphics = found, keys, graphics
         self._place = 0
         self._said = ""
         self._accepted: set[str] = set()
@@ -105,29 +107,45 @@ class _Walk:
         self._said = "written" if wrote.record else "; ".join(one.reason for one in wrote.refusals)
 
     def _show(self, item: Item) -> None:
-        click.clear()
-        print_lines(lambda width: self._lines(item, width))
-
-    def _lines(self, item: Item, width: int) -> list[Text]:
-        from rich.text import Text
-
-        from albumkit.report.review import item_lines
-
-        number = f"{self._place + 1} of {len(self._found.items)}"
-        lines = item_lines(item, number, self._found.length(item), width)
-        said = [Text(self._said, "bold yellow")] if self._said else []
-        return [*self._picture(item, width), *lines, *said]
-
-    def _picture(self, item: Item, width: int) -> list[Text]:
         import shutil
 
         from rich.text import Text
 
         from albumkit.report.picture import picture_lines
+        from albumkit.report.review import item_lines
 
+        click.clear()
         rows = max(_LEAST_LINES, shutil.get_terminal_size().lines - _BELOW)
         try:
             images = self._found.pictures(item)
         except CaptionerError as error:
-            return [Text(error.message, "red")]
-        return picture_lines(images, width, rows, ascii_only=speaks_ascii_only())
+            click.echo(visible(error.message))
+        else:
+            if self._graphics is not None:
+                _draw(self._graphics, images, rows)
+            else:
+                ascii_only = speaks_ascii_only()
+                print_lines(lambda width: picture_lines(images, width, rows, ascii_only=ascii_only))
+        number = f"{self._place + 1} of {len(self._found.items)}"
+        length = self._found.length(item)
+        said = [Text(self._said, "bold yellow")] if self._said else []
+        print_lines(lambda width: [*item_lines(item, number, length, width), *said])
+
+
+def _graphics() -> Any:
+    """What draws pictures pixel by pixel on this terminal (package textual-image); None where it cannot."""
+    try:
+        from textual_image import renderable
+    except ImportError:
+        return None
+    fine = (renderable.SixelImage, renderable.TGPImage)
+    return renderable.Image if renderable.Image in fine else None
+
+
+def _draw(graphics: Any, images: Sequence[Image.Image], rows: int) -> None:
+    """The pictures beside each other, as large as the screen allows."""
+    from rich.console import Console
+
+    from albumkit.report.picture import side_by_side
+
+    Console().print(graphics(side_by_side(images), width="auto", height=rows))

@@ -38,6 +38,19 @@ def picture_lines(
     return lines
 
 
+def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
+    """Several pictures as one, of the height of the lowest, for terminals that draw pixels."""
+    height = min(image.height for image in images)
+    fitted = [image.resize((max(1, image.width * height // image.height), height)) for image in images]
+    gap = max(1, height // 50)
+    whole = Image.new("RGB", (sum(one.width for one in fitted) + gap * (len(fitted) - 1), height))
+    left = 0
+    for one in fitted:
+        whole.paste(one, (left, 0))
+        left += one.width + gap
+    return whole
+
+
 def _block(image: Image.Image, width: int, height: int, ascii_only: bool) -> list[Text]:
     """A character is about twice as high as wide, so half of one is a square."""
     scale = min(width / image.width, 2 * height / image.height)
