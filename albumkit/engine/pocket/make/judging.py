@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from albumkit.engine.pocket.judge import SIDE, Judge
+from albumkit.engine.pocket.judge import SIDE, Judge, new_judge
 from albumkit.engine.pocket.make import plan as sizes
 from albumkit.engine.pocket.make.files import save_figures, save_weights
 from albumkit.engine.pocket.make.models import load_tokenizer, loaded, new_autoencoder, to_pixels, to_uint8
@@ -21,10 +21,6 @@ from albumkit.engine.pocket.world import Scenes, captions, prompts, render, samp
 from albumkit.engine.pocket.world.captions import made_up_word, said_light
 
 _TEXT = 64
-
-
-def new_judge() -> Judge:
-    return Judge(sizes.ASPECTS, sizes.JUDGE_WIDTHS, (sizes.VOCABULARY, sizes.JUDGE_TEXT, sizes.TEXT_LENGTH))
 
 
 def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, seed: int) -> None:
