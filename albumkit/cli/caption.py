@@ -142,7 +142,9 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
 def _captioner(options: dict[str, Any]) -> Captioner:
     from albumkit.caption.captioners import captioner_for
     from albumkit.doctor import nvidia_cards
+    from albumkit.engine.machine import share_processor
 
+    share_processor()
     chosen = {name: options[name] for name in _ASKED}
     return captioner_for(options["with_"], nvidia=bool(nvidia_cards()), **chosen)
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from albumkit.engine.pocket.captioner import LENGTH, TASKS, Captioner, answers, new_captioner
-from albumkit.engine.pocket.judge import SIDE, ImageEncoder
+from albumkit.engine.pocket.judge import SIDE, ImageEncoder, new_judge
 from albumkit.engine.pocket.make.files import save_figures, save_weights
-from albumkit.engine.pocket.make.judging import disturb, new_judge
+from albumkit.engine.pocket.make.judging import disturb
 from albumkit.engine.pocket.make.models import load_tokenizer, loaded, to_pixels
 from albumkit.engine.pocket.make.plan import Plan
 from albumkit.engine.pocket.make.training import Average, Clock, adamw, autocast, set_up
@@ -132,7 +132,7 @@ def check(
     figures: dict[str, object] = {"pictures": plan.checked}
     for aspect, names in words.items():
         truth = [names[k] for k in getattr(before, fields.get(aspect, aspect)).tolist()]
-        right = [_says(text, name, names) for text, name in zip(told, truth, strict=True)]
+        right = [says(text, name, names) for text, name in zip(told, truth, strict=True)]
         figures[aspect] = round(sum(right) / len(right), 4)
     for task, wanted, pictures in (
         ("content", contents(before), [first]),
@@ -152,10 +152,11 @@ def check(
     return figures
 
 
-def _says(text: str, name: str, names: tuple[str, ...]) -> bool:
-    """Whether of all `names` the text has this one; an empty name is the one that is not said."""
-    found = [one for one in names if one and one in text]
-    return name in found if name else not found
+def says(text: str, name: str, names: tuple[str, ...]) -> bool:
+    """Whether of all `names` the text has this one alone; an empty name is the one that is not said."""
+    words = f" {text.replace(',', '')} "  # "checkered" is not red
+    found = [one for one in names if one and f" {one} " in words]
+    return found == ([name] if name else [])
 
 
 def _in_parts(
