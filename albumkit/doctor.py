@@ -34,8 +34,8 @@ State = Literal["there", "missing", "broken"]
 _GATHERED = frozenset({"all", "dev"})
 _PURPOSES = {
     "video": "clips",
-    "caption": "exact token counts",
-    "train": "train, generate and verify --effect",
+    "caption": "captions by a model on this machine, exact token counts",
+    "train": "train, generate, verify --effect",
 }
 #: Other models in the hub's cache that people train on, or whose tokenizer counts a caption.
 _MODELS = re.compile(r"[\w.-]+/(?:FLUX|Qwen3|Z-Image|Wan|LTX)[\w.-]*", re.IGNORECASE)
@@ -235,7 +235,7 @@ def _models() -> list[Check]:
             checks.append(Check("models", found.name, "missing", problem.message, problem.remedy))
     known = {check.name for check in checks}
     others = [name for name, _ in hub.all_snapshots() if _MODELS.fullmatch(name) and name not in known]
-    return checks + [Check("models", name, "there", f"in {_home(hub.cache_folder())}") for name in others]
+    return checks + [Check("models", name, "there", f"in {_home(hub.hub_cache())}") for name in others]
 
 
 def _idle(rules: Iterable[Rule], missing: dict[str, str]) -> list[Idle]:

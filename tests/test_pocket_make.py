@@ -199,6 +199,7 @@ def test_every_part_runs(tmp_path: Path) -> None:
         "autoencoder --out first",
         "transformer --out first",
         "judge --out second --from first",
+        "captioner --out second --from first",
         "card --out second --from first",
         "folder --out pocket --from first --from second",
     )

@@ -7,7 +7,6 @@ folder of its own. Nothing is ever downloaded here.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import json
 import math
@@ -36,8 +35,6 @@ _LONGEST_TEXT = 512
 _FILES = (".safetensors", ".sft", ".gguf")
 #: One of these holds a tokenizer's words.
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
-#: Of a large file this many pieces of this size are looked at to tell whether it is the same.
-_PIECES, _PIECE = 16, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Base:
         """What others know it by: its name on the hub, or the folder's; never a path of this machine."""
         if self.known is not None:
             return self.known.hub or self.known.id
-        return self.asked if hub.is_name(self.asked) and not Path(self.asked).exists() else self._own_name
+        return self.asked if hub.is_hub_name(self.asked) and not Path(self.asked).exists() else self._own_name
 
     @property
     def _own_name(self) -> str:
@@ -201,16 +198,10 @@ class Base:
         }
 
     def fingerprint(self, *parts: str) -> str:
-        """Identity of some parts by content, in an instant also for many gigabytes: every small file whole,
-        of each large one the size, the header and pieces evenly spread (never a date, a name of a folder or a
-        path).
+        """Identity of some parts by content, in an instant also for many gigabytes (never a date, a name of a
+        folder or a path).
         """
-        digest = hashlib.sha256()
-        for part in parts:
-            for file in self._files(part):
-                digest.update(f"{part}/{file.name}\0{file.stat().st_size}\0".encode())
-                _feed(digest, file)
-        return digest.hexdigest()
+        return hub.fingerprint((f"{part}/{file.name}", file) for part in parts for file in self._files(part))
 
     def _files(self, part: str) -> list[Path]:
         return [file for file in sorted((self.folder / part).rglob("*")) if file.is_file()]
@@ -254,10 +245,8 @@ class Base:
     @property
     def fetch(self) -> str:
         """What mends a base that is not whole."""
-        if self.asked == POCKET:
-            return 'pip install --force-reinstall "albumkit[train]"'
-        again = "copy or download the folder again"
-        return hub.fetch_command(self.asked) if hub.is_name(self.asked) else again
+        reinstall = 'pip install --force-reinstall "albumkit[train]"'
+        return reinstall if self.asked == POCKET else hub.fetch_line(self.asked)
 
 
 def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False) -> Base:
@@ -281,11 +270,8 @@ def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False)
         base = Base(asked, path, known)
     elif path.exists() or path.suffix in _FILES:
         return _of_files(asked, option)
-    elif hub.is_name(asked):
-        folder = hub.find_snapshot(asked)
-        if folder is None:
-            raise AlbumkitError(f"{asked} is not on this machine.", hub.fetch_command(asked))
-        base = Base(asked, folder, known)
+    elif hub.is_hub_name(asked):
+        base = Base(asked, hub.in_cache(asked), known)
     elif (by_id := bases.base_of_family(asked)) and by_id.hub:
         return find_base(by_id.hub, option, any_pipeline=any_pipeline)
     else:
@@ -314,16 +300,3 @@ def _of_files(asked: str, option: str) -> Base:
         words = "there is no model_index.json in it, and no diffusion_models"
         raise UsageError(f"{option} {asked}: {words}.", forms(option))
     return open_comfy(asked, option)
-
-
-def _feed(digest: Any, file: Path) -> None:
-    size = file.stat().st_size
-    with open(file, "rb") as stream:
-        if size <= _PIECES * _PIECE * 2:
-            digest.update(stream.read())
-            return
-        head = int.from_bytes(stream.read(8), "little")
-        digest.update(stream.read(min(head, size // 2)))
-        for number in range(_PIECES):
-            stream.seek((size - _PIECE) * number // (_PIECES - 1))
-            digest.update(stream.read(_PIECE))

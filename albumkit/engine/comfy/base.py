@@ -179,7 +179,7 @@ def find_tokenizer(files: Mapping[str, File]) -> Path:
 
 def tokenizer_command() -> str:
     """What fetches Qwen3's tokenizer, 11 MB."""
-    return hub.fetch_command("Qwen/Qwen3-4B", "tokenizer.json", "tokenizer_config.json")
+    return hub.fetch_line("Qwen/Qwen3-4B", "tokenizer.json", "tokenizer_config.json")
 
 
 def _known(transformer: Path) -> bases.Base | None:

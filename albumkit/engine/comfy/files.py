@@ -219,7 +219,7 @@ def fetch_of(part: str, chosen: Mapping[str, File], file: File | None, models: P
         source = (name, f"{name.rpartition('/')[2].lower().replace('.', '-')}.safetensors")
     if source is None:
         return f"put the one that belongs to it into {folder}"
-    return hub.fetch_command(*source, f"--local-dir {folder}")
+    return hub.fetch_line(*source, f"--local-dir {folder}")
 
 
 def _stranger(file: File) -> str:
