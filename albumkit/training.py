@@ -70,8 +70,8 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it. ``times`` are seconds by what they went into; ``peak`` bytes on the card, None
-    without.
+    """What came of it. ``times`` are seconds by what they went into; ``peak`` the most bytes that steps took
+    on the card, None without one.
     """
 
     prepared: Prepared
@@ -203,7 +203,7 @@ def train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
     session.prepare(found[-1] if found else None)
     session.try_out()
     saved = session.train()
-    peak = prepared.machine.peak()
+    peak = session.peak
     prepared = replace(prepared, forecast=session.forecast)
     session.close()
     adapter = prepared.run / saved.adapter.name

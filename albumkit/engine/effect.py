@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albumkit.adapter import Adapter
-from albumkit.engine.machine import card_room
+from albumkit.engine.machine import card_room, enough_memory
 from albumkit.errors import AlbumkitError, MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -360,15 +360,9 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def _explained(base: str) -> Iterator[None]:
     """What the libraries raise about a base, as an error that names it."""
-    import torch
-
     try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise AlbumkitError(
-            f"{base}: the memory of the graphics card is not enough.",
-            "close what else uses it, or take a smaller --size",
-        ) from error
+        with enough_memory(base):
+            yield
     except (OSError, ValueError, RuntimeError) as error:
         words = f"{type(error).__name__}: {_beginning(error)}"
         raise AlbumkitError(f"diffusers cannot run {base}: {words}") from error

@@ -86,6 +86,20 @@ def card_room(device: torch.device | None = None) -> int:
     return int(min(free, allowed - torch.cuda.memory_reserved(device)))
 
 
+@contextlib.contextmanager
+def enough_memory(base: str) -> Iterator[None]:
+    """A card that is too small for a picture becomes an error with what helps."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise AlbumkitError(
+            f"{base}: the memory of the graphics card is not enough.",
+            "close what else uses it, or take a smaller --size",
+        ) from error
+
+
 def need_libraries(purpose: str) -> None:
     """Whether the extra ``train`` is installed.
 
