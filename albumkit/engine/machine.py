@@ -114,8 +114,8 @@ def need_libraries(purpose: str) -> None:
 def share_processor() -> None:
     """Let torch's threads sleep while they wait for each other, which counts only before torch is loaded.
 
-    By default they spin: beside other busy programs on two cores, a step of pocket took 13 s with two threads
-    spinning and 1.6 s with two sleeping.
+    By default they spin, and beside other busy programs a step of pocket takes forty times as long
+    (``benchmarks/threads.py``).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
