@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
+from PIL import Image
+
 from albumkit.errors import MissingExtra
 
 #: Packets read for their time stamps where the container keeps no table of them: half a minute at 60.
@@ -109,6 +111,45 @@ def small_frames(stream: BinaryIO, size: tuple[int, int], most: int) -> Iterator
                 yield float(seconds), data
     except (av.FFmpegError, ValueError):
         return
+
+
+def frames_of(stream: BinaryIO, count: int) -> list[Image.Image]:
+    """``count`` frames of a clip, evenly over its length, upright, RGB; fewer where it has fewer.
+
+    Raises:
+        MissingExtra: PyAV is not installed.
+        ValueError: no frame of it can be decoded.
+        OSError: the drive or network failed.
+    """
+    av = _av()
+    found: list[Image.Image] = []
+    try:
+        with av.open(stream, mode="r") as container:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
+                raise ValueError("holds no video that is known here")
+            video = container.streams.video[0]
+            video.codec_context.thread_count = 1  # clips are decoded side by side
+            seconds = float(container.duration or 0) / av.time_base
+            times = [(number + 0.5) * seconds / count for number in range(count if seconds else 1)]
+            for frame in container.decode(video):
+                at = frame.time if frame.time is not None else 0.0
+                if at + 1e-3 < times[len(found)]:
+                    continue
+                found.append(rgb_of(frame))
+                if len(found) == len(times):
+                    break
+    except av.FFmpegError as error:
+        if not found:
+            raise ValueError(_reason(error)) from error
+    if not found:
+        raise ValueError("no frame of it can be shown")
+    return found
+
+
+def rgb_of(frame: Any) -> Image.Image:
+    """A decoded frame as it is seen."""
+    # By its array: to_image() has no types, and goes through the same RGB.
+    return Image.fromarray(frame.to_ndarray(format="rgb24")).rotate(frame.rotation, expand=True)
 
 
 def _av() -> Any:

@@ -1,4 +1,4 @@
-"""Colour profiles: which ones say sRGB, and conversion of the others.
+"""Colour profiles: which ones say sRGB, conversion of the others, and any picture as plain RGB.
 
 Trainers take every picture for sRGB. Conversion is relative colorimetric with black point compensation:
 colours that sRGB has stay what they are, the others become the nearest, and shadows keep their steps.
@@ -88,3 +88,72 @@ def _apply(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image
     converted = ImageCms.applyTransform(image, transform)
     assert converted is not None  # only an in-place call returns None
     return converted
+
+
+def flat_rgb(
+    image: Image.Image,
+    icc: bytes | None,
+    profile_mode: str,
+    *,
+    background: tuple[int, int, int] = (255, 255, 255),
+    has_alpha: bool,
+) -> Image.Image:
+    """A decoded picture of any mode as 8-bit RGB in sRGB, what is transparent over ``background``.
+
+    Depth first, then colours, then transparency: a background in sRGB must meet pixels in sRGB.
+
+    Args:
+        icc: The profile to convert from, for pixels of ``profile_mode``; None: sRGB already.
+
+    Raises:
+        ValueError: its values cannot be told, or the profile cannot be applied.
+    """
+    alpha = None
+    if has_alpha:
+        whole = image.convert("RGBA")
+        alpha = whole.getchannel("A")
+        image = _without_alpha(image, whole)
+    image = eight_bits(image)
+    if icc:
+        try:
+            rgb = to_srgb(image if image.mode == profile_mode else image.convert(profile_mode), icc)
+        except ImageCms.PyCMSError as error:
+            raise ValueError(f"its colour profile cannot be applied: {error}") from error
+    else:
+        rgb = image.convert("RGB")
+    if alpha is None:
+        return rgb
+    flat = Image.new("RGB", rgb.size, background)
+    flat.paste(rgb, mask=alpha)
+    return flat
+
+
+def _without_alpha(image: Image.Image, whole: Image.Image) -> Image.Image:
+    """The colours alone. Grey stays grey (its profile may be one for grey) and deep grey stays deep: the
+    conversion to RGBA would clip it.
+    """
+    if image.mode in ("1", "L", "RGB") or image.mode.startswith("I"):
+        return image
+    return image.getchannel("L") if image.mode == "LA" else whole.convert("RGB")
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, of 32 or in floating point, scaled to 8: Pillow's own conversion clips at 255.
+
+    Raises:
+        ValueError: its values lie outside of what these depths mean.
+    """
+    if image.mode.startswith("I"):
+        wide = image.convert("I")
+        low, high = wide.getextrema()
+        if not (
+            isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= 0 and high <= 65535
+        ):
+            raise ValueError("its grey values lie outside of 16 bits; export it with 8 or 16")
+        return wide.point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if image.mode == "F":
+        low, high = image.getextrema()
+        if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= 0 and high <= 1):
+            raise ValueError("its floating point values lie outside of 0 to 1; export it with 8 or 16 bits")
+        return image.point(lambda value: value * 255 + 0.5).convert("L")
+    return image

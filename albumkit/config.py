@@ -24,9 +24,10 @@ EDITS = ("content", "geometry")
 RUNTIMES = ("comfy", "fal", "diffusers")
 
 _KEYS: dict[str, tuple[str, ...]] = {
-    "": ("extend", "required_version", "album", "use", "train", "lint"),
+    "": ("extend", "required_version", "album", "use", "caption", "train", "lint"),
     "album": ("kind", "trigger_phrase", "class_phrase", "edit", "exclude"),
     "use": ("runtime", "prompts", "resolution", "commercial"),
+    "caption": ("never_say", "instruction"),
     "lint": ("ignore", "enable", "rules"),
     "lint.ignore": ("rule", "paths", "reason"),
 }
@@ -80,6 +81,16 @@ class UseTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionTable:
+    """What captions of the album keep to. ``never_say``: what belongs to the subject for good.
+    ``instruction``: the one instruction of an edit album's pairs.
+    """
+
+    never_say: tuple[str, ...] = ()
+    instruction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainTable:
     """``[train]`` and ``[train."ID"]``: knob name -> value as written."""
 
@@ -94,6 +105,7 @@ class Config:
 
     album: AlbumTable = AlbumTable()
     use: UseTable = UseTable()
+    caption: CaptionTable = CaptionTable()
     train: TrainTable = TrainTable()
     ignores: tuple[Ignore, ...] = ()
     #: Opt-in rules that are wanted here.
@@ -159,7 +171,7 @@ class _Reader:
 
     def read(self, document: dict[str, Any]) -> tuple[Config, str | None]:
         self._known("", document)
-        tables = {name: self._table(document, name) for name in ("album", "use", "lint")}
+        tables = {name: self._table(document, name) for name in ("album", "use", "caption", "lint")}
         for name, table in tables.items():
             self._known(name, table)
         album, use = tables["album"], tables["use"]
@@ -176,6 +188,10 @@ class _Reader:
                 prompts=self._texts(use, "use.prompts"),
                 resolution=self._pixels(use, "use.resolution"),
                 commercial=self._flag(use, "use.commercial"),
+            ),
+            caption=CaptionTable(
+                never_say=self._texts(tables["caption"], "caption.never_say"),
+                instruction=self._text(tables["caption"], "caption.instruction"),
             ),
             train=self._train(self._table(document, "train")),
             ignores=self._ignores(tables["lint"]),
@@ -330,6 +346,10 @@ def _over(near: Config, far: Config) -> Config:
             prompts=use.prompts if "use.prompts" in near.origins else far.use.prompts,
             resolution=_first(use.resolution, far.use.resolution),
             commercial=_first(use.commercial, far.use.commercial),
+        ),
+        caption=CaptionTable(
+            near.caption.never_say if "caption.never_say" in near.origins else far.caption.never_say,
+            _first(near.caption.instruction, far.caption.instruction),
         ),
         train=TrainTable(near.train.trainer or far.train.trainer, knobs, per_trainer),
         ignores=near.ignores + far.ignores,

@@ -6,6 +6,7 @@
      +- AlbumError           an album that cannot be read at all            exit 1
      +- AdapterError         a LoRA file that cannot be read or used        exit 1
      +- PackRefused          the album has errors, or the archive failed    exit 1
+     +- CaptionerError       a captioner did not answer                     exit 1
      +- MissingExtra         an optional package is not installed           exit 1
      +- UsageError           the command line is wrong                      exit 2
          +- ConfigError      album.toml cannot be used                      exit 2
@@ -46,6 +47,10 @@ class AdapterError(AlbumkitError):
 
 class PackRefused(AlbumkitError):
     """The archive was not written."""
+
+
+class CaptionerError(AlbumkitError):
+    """A captioner cannot be used at all (raised), or could not answer one question (handed back)."""
 
 
 class MissingExtra(AlbumkitError):

@@ -32,13 +32,27 @@ from albumkit.rule import (
 )
 
 
+def rules_folder(config: Config) -> Path | None:
+    """The folder of house rules of an album with this album.toml, resolved; None without one.
+
+    Raises:
+        ConfigError: album.toml names a folder that is not there.
+    """
+    if config.rules is None:
+        return None
+    if config.rules.is_dir():
+        return config.rules.resolve()
+    place = config.origins["lint.rules"]
+    raise ConfigError(place.file, f"lint.rules names no folder: {config.rules.as_posix()}.", line=place.line)
+
+
 def rules_for(config: Config) -> tuple[Rule, ...]:
     """The rules that judge an album with this album.toml: ours, with its house rules laid over them.
 
     Raises:
         ConfigError: the folder is not there, or a rule in it cannot be used; names the file and the place.
     """
-    folder = _folder(config)
+    folder = rules_folder(config)
     if folder is None:
         return load_rules()
     merged = {rule.id: rule for rule in (*load_rules(), *house_rules(folder))}
@@ -47,7 +61,7 @@ def rules_for(config: Config) -> tuple[Rule, ...]:
 
 def profile_for(config: Config, kind: str) -> Mapping[str, str]:
     """Rule id -> severity or "off" for a kind of album, as its house sees it. Errors as :func:`rules_for`."""
-    folder = _folder(config)
+    folder = rules_folder(config)
     if folder is None:
         return profile(kind)
     house_rules(folder)  # checks the profiles too
@@ -145,15 +159,6 @@ def faults_of_facts(rule: Rule) -> Iterator[str]:
         for _, field, spec, conversion in string.Formatter().parse(text):
             if field is not None and (spec or conversion or not field.isidentifier()):
                 yield f"a field is a plain name, unlike in: {text}"
-
-
-def _folder(config: Config) -> Path | None:
-    if config.rules is None:
-        return None
-    if config.rules.is_dir():
-        return config.rules.resolve()
-    place = config.origins["lint.rules"]
-    raise ConfigError(place.file, f"lint.rules names no folder: {config.rules.as_posix()}.", line=place.line)
 
 
 def _unmeasured(rule: Rule, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,9 @@ class OpenAlbum:
             return file.as_posix()
 
 
-def open_album(path: Path, *, tracked: frozenset[str] | None = None) -> OpenAlbum:
+def open_album(
+    path: Path, *, tracked: frozenset[str] | None = None, proposed: Mapping[str, bytes] | None = None
+) -> OpenAlbum:
     """Read album.toml, if there is one, and then the album as it says (exclude, kind).
 
     A change that a killed process left half done is rolled back first, and said so on stderr: nobody may
@@ -60,6 +63,7 @@ def open_album(path: Path, *, tracked: frozenset[str] | None = None) -> OpenAlbu
     Args:
         path: The folder or zip. In a zip album.toml lies at its top or in its single top folder.
         tracked: Only these paths exist (the files in git's index); an untracked album.toml does not.
+        proposed: Files of a folder that are not written yet, by path (see :func:`read_album`).
 
     Raises:
         ConfigError: album.toml cannot be used.
@@ -75,7 +79,7 @@ def open_album(path: Path, *, tracked: frozenset[str] | None = None) -> OpenAlbu
     check_version(config)
     kind = config.album.kind
     pairs = None if kind is None else kind == "edit"
-    album = read_album(path, exclude=exclude, pairs=pairs, tracked=tracked)
+    album = read_album(path, exclude=exclude, pairs=pairs, tracked=tracked, proposed=proposed)
     return OpenAlbum(path, path.as_posix(), config, album, guess_kind(album))
 
 

@@ -38,6 +38,11 @@ def log_dir() -> Path:
     return _user_dir("ALBUMKIT_LOG_DIR", "XDG_STATE_HOME", ".local/state", "Logs")
 
 
+def state_dir() -> Path:
+    """Folder of what must last and belongs to no album (the ledger); ``ALBUMKIT_STATE_DIR`` moves it."""
+    return _user_dir("ALBUMKIT_STATE_DIR", "XDG_STATE_HOME", ".local/state", "Application Support")
+
+
 def quoted(name: str) -> str:
     """A path as a shell takes it in one piece."""
     safe = all(c.isalnum() or c in "_-./:\\~+@,=" for c in name)

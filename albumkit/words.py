@@ -114,6 +114,12 @@ def _longest_word(spelling: str) -> str:
 
 
 @functools.cache
+def word_lists() -> tuple[str, ...]:
+    """The names of all lists."""
+    return tuple(sorted(file.stem for file in (rules_root() / "words").glob("*.txt")))
+
+
+@functools.cache
 def word_lines(name: str) -> tuple[str, ...]:
     """The entries of ``rules/words/NAME.txt``, comments and blank lines left out."""
     text = (rules_root() / "words" / f"{name}.txt").read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("ALBUMKIT_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("ALBUMKIT_LOG_DIR", str(home / "log"))
+    monkeypatch.setenv("ALBUMKIT_STATE_DIR", str(home / "state"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)

@@ -1,7 +1,7 @@
 """Change albums and die at chosen moments: ``python fix_killed.py KIND MOMENT ALBUM [MOMENT ALBUM]...``.
 
-KIND is apply, set, undo, or open (which only puts right what is pending). Each album is changed in a process
-of its own, forked where the system can: starting Python two hundred times takes minutes. Moments are
+KIND is apply, set, undo, caption, or open (which only puts right what is pending). Each album is changed in a
+process of its own, forked where the system can: starting Python two hundred times takes minutes. Moments are
 numbered: before and after every fsync, rename, link, removal, new folder and new file. At moment 0 nobody
 dies, and the number of moments and the seconds it took are written beside the album; ``~0.02`` means SIGKILL
 from outside after so many seconds. Prints the exit codes, a line each; -9 (or 9) is a death.
@@ -19,9 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import caption_runs
+import jsonschema  # noqa: F401 - here once, rather than in every fork
+import jsonschema_rs  # noqa: F401
 from fix_albums import WANTED, apply
 
+from albumkit.caption.answers import Answers
 from albumkit.fixing import rename_trigger, undo_fixes
+from albumkit.ledger import Ledger
 from albumkit.opening import open_album
 
 passed = 0
@@ -57,17 +62,36 @@ def change(kind: str, moment: int, album: Path) -> None:
     for name in ("fsync", "rename", "replace", "link", "unlink", "mkdir"):
         setattr(os, name, deadly(getattr(os, name)))
     real, builtins.open = open, deadly(open, makes_a_file)
-    if kind == "apply":
-        apply(album, WANTED)
-    elif kind == "set":
-        assert rename_trigger([album], "sks", apply=True).exit_code == 0
-    elif kind == "undo":
-        assert undo_fixes([album]).exit_code == 0
-    else:
-        open_album(album)
+    CHANGES[kind](album)
     builtins.open = real
     if not moment:
         (album.parent / "moments").write_text(f"{passed} {time.perf_counter() - begun}")
+
+
+def set_trigger(album: Path) -> None:
+    assert rename_trigger([album], "sks", apply=True).exit_code == 0
+
+
+def undo(album: Path) -> None:
+    assert undo_fixes([album]).exit_code == 0
+
+
+def caption(album: Path) -> None:
+    """With a state and cache folder of its own; asking, keeping answers and the ledger are moments too."""
+    for name in ("cache", "state"):
+        os.environ[f"ALBUMKIT_{name.upper()}_DIR"] = str(album.parent / name)
+    for place, name in ((caption_runs.Looking, "ask"), (Answers, "keep"), (Ledger, "record")):
+        setattr(place, name, deadly(getattr(place, name)))
+    assert caption_runs.run(album, caption_runs.Noting(album.parent / "asked", batch=2)).exit_code == 0
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "apply": lambda album: apply(album, WANTED),
+    "set": set_trigger,
+    "undo": undo,
+    "caption": caption,
+    "open": open_album,
+}
 
 
 class Worker:

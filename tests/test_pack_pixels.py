@@ -172,7 +172,7 @@ def test_a_profile_that_fails_only_when_it_is_used_is_a_reason(monkeypatch):
     def fail(*_):
         raise ImageCms.PyCMSError("no transform")
 
-    monkeypatch.setattr("albumkit.pack.pixels.to_srgb", fail)
+    monkeypatch.setattr("albumkit.colour.to_srgb", fail)
     with pytest.raises(Unpackable, match="its colour profile cannot be applied: no transform"):
         make_picture(data, recipe, (0, 0, 0))
 

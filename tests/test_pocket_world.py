@@ -15,6 +15,7 @@ from albumkit.engine.pocket.world import (  # noqa: E402
     see_again,
 )
 from albumkit.engine.pocket.world.captions import captions, figurine_caption, said_light  # noqa: E402
+from albumkit.engine.pocket.world.ink import draw_ink  # noqa: E402
 from albumkit.engine.pocket.world.photograph import trace  # noqa: E402
 from albumkit.engine.pocket.world.scenes import SUBJECT, Scenes, concatenate  # noqa: E402
 from albumkit.engine.pocket.world.shapes import CENTRE, RADIUS, SHAPES, distance  # noqa: E402
@@ -136,6 +137,18 @@ def test_the_figurine_is_never_sampled() -> None:
     assert int(sample(1, 5000).pattern.max()) < names.FIGURINE_GLAZE
     assert figurine_caption(cats, 0).startswith("a photo of TOK ceramic cat figurine ")
     assert (render(cats, 32)[1] > 0).any(2).any(1).all()
+
+
+def test_an_ink_drawing_outlines_the_thing_on_paper() -> None:
+    scenes = every_kind_place_and_light()[slice(0, 4)]
+    drawn = draw_ink(scenes, 64).float().mean(-1)
+    masks = (render(scenes, 64)[1] > 0).float()[:, None]
+    around = torch.nn.functional.max_pool2d(masks, 5, 1, 2) + torch.nn.functional.max_pool2d(-masks, 5, 1, 2)
+    edge = around[:, 0] > 0
+    for picture, border in zip(drawn, edge, strict=True):
+        assert picture.max() > 225, "no paper is left"
+        assert (picture < 120).float().mean() > 0.02
+        assert picture[border].mean() < picture.mean() - 10, "the outline is no darker than the rest"
 
 
 def test_scenes_can_be_joined_and_cut() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from albumkit.album.parts import (
     set_live_photos_aside,
     set_masks_aside,
 )
+from albumkit.album.proposed import ProposedSource
 from albumkit.album.source import FolderSource, Source, ZipSource
 from albumkit.errors import AlbumError
 
@@ -28,6 +29,7 @@ def read_album(
     pairs: bool | None = None,
     tracked: frozenset[str] | None = None,
     name: str = "",
+    proposed: Mapping[str, bytes] | None = None,
 ) -> Album:
     """Read a folder or zip.
 
@@ -38,12 +40,13 @@ def read_album(
             None to find out: at least one whole pair makes it one.
         tracked: Only these paths exist (the files in git's index).
         name: What messages call the album; the folder's own name by default.
+        proposed: Files of a folder that are not written yet, by path: captions and masks to be judged.
 
     Raises:
         AlbumError: when the folder cannot be listed or the zip is broken or unsafe.
     """
     if path.is_dir():
-        source: Source = FolderSource(path, tracked)
+        source: Source = ProposedSource(path, proposed, tracked) if proposed else FolderSource(path, tracked)
     elif path.is_file():
         source = ZipSource(path)
     else:

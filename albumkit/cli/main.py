@@ -24,6 +24,7 @@ COMMANDS = {
     "trainers": "List the trainers, or explain the knobs of one.",
     "config": "Show every setting of an album and where it comes from.",
     "fix": "Mend what lint found: preview, apply, undo.",
+    "caption": "Write captions that teach: ask a model, judge its answers, review, undo.",
     "pack": "Write the archive that the trainer receives.",
     "train": "Train a LoRA on an album, with a base on this machine.",
     "generate": "Make a picture with a base and a LoRA.",

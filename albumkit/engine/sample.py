@@ -51,22 +51,37 @@ def sample_latents(
     Args:
         text, empty: Of the prompt and of the empty one, (tokens, width).
     """
+    return sample_batch(transformer, base, machine, [text], empty, recipe, [seed], references)
+
+
+def sample_batch(
+    transformer: Any,
+    base: Base,
+    machine: Machine,
+    texts: Sequence[Tensor],
+    empty: Tensor,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    references: Sequence[Tensor] = (),
+) -> Tensor:
+    """Several pictures' latents at once, (n, channels, height, width): each has the noise of its own seed."""
     import torch
 
     token, device = base.pixels_per_token, machine.device
     shape = (1, base.config("transformer")["in_channels"], recipe.height // token, recipe.width // token)
-    latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
+    noises = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    latents = torch.cat(noises).to(device)
     guided = recipe.guidance > 1
-    words = torch.stack([text, empty] if guided else [text]).to(device)
+    words = torch.stack([*texts, *([empty] * len(texts) if guided else [])]).to(device)
     sides = [one.expand(len(words), -1, -1, -1).to(device) for one in references]
     levels = noise_levels(base, shape[-2] * shape[-1], recipe.steps).to(device)
     transformer.eval()
     with torch.inference_mode():
         for level, following in itertools.pairwise(levels):
-            noisy, sigma = latents.expand(len(words), -1, -1, -1), level.expand(len(words))
+            noisy, sigma = latents.repeat(2 if guided else 1, 1, 1, 1), level.expand(len(words))
             velocity = base.family.predict(transformer, noisy, sigma, words, sides).float()
-            way = velocity[1:] + recipe.guidance * (velocity[:1] - velocity[1:]) if guided else velocity
-            latents = latents + (following - level) * way
+            wanted, unasked = velocity.chunk(2) if guided else (velocity, velocity)
+            latents = latents + (following - level) * (unasked + recipe.guidance * (wanted - unasked))
     return latents
 
 
@@ -84,9 +99,15 @@ def noise_levels(base: Base, tokens: int, steps: int) -> Tensor:
 def to_picture(base: Base, vae: Any, latents: Tensor) -> Image:
     """Decode one picture."""
     import torch
-    from PIL import Image
 
     with torch.inference_mode():
-        pixels = base.family.decode_image(vae, latents)[0].cpu()
-    values = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+        return as_picture(base.family.decode_image(vae, latents)[0])
+
+
+def as_picture(pixels: Tensor) -> Image:
+    """(3, height, width) in -1..1 -> RGB."""
+    import torch
+    from PIL import Image
+
+    values = ((pixels.cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
     return Image.frombytes("RGB", (values.shape[1], values.shape[0]), values.numpy().tobytes())

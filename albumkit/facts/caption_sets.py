@@ -42,9 +42,9 @@ class Twins:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The words that stand in the most captions, and in how many."""
+    """The words that stand in the most captions, each with their number; ``captions`` is the highest."""
 
-    words: tuple[str, ...]
+    words: tuple[tuple[str, int], ...]
     captions: int
     of: int
 
@@ -200,7 +200,7 @@ def commonest(captions_with: Counter[str], said: dict[str, Said], called: Called
     if not ranked:
         raise NotApplicable("no captions")
     most = -ranked[0][0]
-    words = tuple(f'"{word}" in {-count}' for count, word in ranked[:6] if -count * 10 >= most * 9)
+    words = tuple((word, -count) for count, word in ranked[:6] if -count * 10 >= most * 9)
     return Common(words, most, len(said))
 
 
@@ -215,7 +215,8 @@ def commonest_at_least(commonest: Common) -> float:
 @fact("album")
 def commonest_words(commonest: Common) -> str:
     """The commonest words with their counts, for messages."""
-    return f"{_and(commonest.words)} of {commonest.of} captions"
+    shown = [f'"{word}" in {count}' for word, count in commonest.words]
+    return f"{_and(shown)} of {commonest.of} captions"
 
 
 @fact("album")

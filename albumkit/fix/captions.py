@@ -7,7 +7,7 @@ import difflib
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from albumkit.album import Example
 from albumkit.album.captions import LARGEST_CAPTION, TEXT_COLUMNS, album_path
@@ -49,17 +49,50 @@ def decode(data: bytes) -> tuple[str, str]:
 
 def edit_captions(draft: Draft, fix: str, words: str, examples: Iterable[Example], edit: TextEdit) -> None:
     """Let ``edit`` change the caption of each example; one that it leaves alone is left alone."""
+    for path, owners in _by_file(examples).items():
+        with draft.refusing(fix, path):
+            if _is_sidecar(owners[0]):
+                _edit_sidecar(draft, fix, words, path, edit)
+            else:
+                _edit_metadata(draft, fix, words, path, [(owner, edit) for owner in owners])
+
+
+def set_captions(draft: Draft, fix: str, words: str, texts: Mapping[str, str]) -> None:
+    """New texts for captions that are there, where they stand; a sidecar becomes plain UTF-8.
+
+    Args:
+        texts: Example path -> its new caption, one line.
+    """
+    examples = [example for example in draft.album.examples if example.path in texts]
+    for path, owners in _by_file(examples).items():
+        with draft.refusing(fix, path):
+            if _is_sidecar(owners[0]):
+                _set_sidecar(draft, fix, words, path, texts[owners[0].path])
+            else:
+                edits = [(owner, _Instead(texts[owner.path])) for owner in owners]
+                _edit_metadata(draft, fix, words, path, edits)
+
+
+def _by_file(examples: Iterable[Example]) -> dict[str, list[Example]]:
     files: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         if example.caption is not None:
             files[example.caption.path].append(example)
-    for path, owners in files.items():
-        kind = owners[0].caption.kind if owners[0].caption else ""
-        with draft.refusing(fix, path):
-            if kind in ("txt", "caption"):
-                _edit_sidecar(draft, fix, words, path, edit)
-            else:
-                _edit_metadata(draft, fix, words, path, owners, edit)
+    return files
+
+
+def _is_sidecar(owner: Example) -> bool:
+    return owner.caption is not None and owner.caption.kind in ("txt", "caption")
+
+
+def _set_sidecar(draft: Draft, fix: str, words: str, path: str, text: str) -> None:
+    old = draft.read(path)
+    try:
+        before = decode(old)[0].removeprefix("\ufeff")
+    except Cannot:
+        before = ""  # bytes that nobody can read: what they were is kept all the same
+    draft.write(path, f"{text}\n".encode())
+    draft.note(fix, path, words, *changed_lines(before, text))
 
 
 def _edit_sidecar(draft: Draft, fix: str, words: str, path: str, edit: TextEdit) -> None:
@@ -77,7 +110,7 @@ def _edit_sidecar(draft: Draft, fix: str, words: str, path: str, edit: TextEdit)
 
 
 def _edit_metadata(
-    draft: Draft, fix: str, words: str, path: str, owners: list[Example], edit: TextEdit
+    draft: Draft, fix: str, words: str, path: str, edits: Iterable[tuple[Example, TextEdit]]
 ) -> None:
     """Rows of several pictures in one file; of two rows for one picture the first counts."""
     data = draft.read(path)
@@ -86,9 +119,11 @@ def _edit_metadata(
     except UnicodeDecodeError as error:
         raise Cannot("it is not UTF-8") from error
     folder, _, ending = split_name(path)
-    wanted = {same_name(draft.now(owner.path)) for owner in owners}
-    wanted |= {same_name(draft.now(owner.path)).rpartition(".")[0] for owner in owners}
-    rows = _Rows(folder, wanted, edit)
+    wanted: dict[str, TextEdit] = {}
+    for owner, edit in edits:
+        name = same_name(draft.now(owner.path))
+        wanted[name] = wanted[name.rpartition(".")[0]] = edit
+    rows = _Rows(folder, wanted)
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     body = text.removeprefix(mark)
     if ending == "jsonl":
@@ -105,34 +140,35 @@ def _edit_metadata(
 class _Rows:
     """The rows of the wanted pictures, edited; every other one as it is."""
 
-    def __init__(self, folder: str, wanted: set[str], edit: TextEdit) -> None:
-        self.folder, self.wanted, self.edit = folder, wanted, edit
+    def __init__(self, folder: str, wanted: Mapping[str, TextEdit]) -> None:
+        self.folder, self.wanted = folder, wanted
         self.seen: set[str] = set()
         self.done: set[str] = set()
 
-    def is_wanted(self, name: object) -> bool:
+    def edit_of(self, name: object) -> TextEdit | None:
         if not isinstance(name, str) or not name:
-            return False
+            return None
         place = album_path(self.folder, name)
         first = place not in self.seen
         self.seen.add(place)
-        return first and place in self.wanted
+        return self.wanted.get(place) if first else None
 
     def json_line(self, line: str) -> str:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
             return line
-        if not isinstance(row, dict) or not self.is_wanted(row.get("file_name")):
+        edit = self.edit_of(row.get("file_name")) if isinstance(row, dict) else None
+        if edit is None:
             return line
         column = next((name for name in TEXT_COLUMNS if isinstance(row.get(name), str)), None)
-        return edit_json(line, lambda keys, value: self.edit(value) if keys == (column,) else value)
+        return edit_json(line, lambda keys, value: edit(value) if keys == (column,) else value)
 
     def csv_row(self, row: dict[str, str]) -> dict[str, str]:
-        if self.is_wanted(row.get("file_name")):
+        if edit := self.edit_of(row.get("file_name")):
             column = next((name for name in TEXT_COLUMNS if name in row), None)
             if column is not None:
-                row[column] = self.edit(row[column])
+                row[column] = edit(row[column])
         return row
 
     def kohya(self, keys: tuple[str, ...], value: str) -> str:
@@ -140,12 +176,24 @@ class _Rows:
         if len(keys) != 2 or keys[1] not in ("caption", "tags") or not value:
             return value
         name = keys[0]
-        if album_path(self.folder, name) not in self.wanted or name in self.done:
+        edit = self.wanted.get(album_path(self.folder, name))
+        if edit is None or name in self.done:
             return value
-        new = self.edit(value)
-        if new != value and getattr(self.edit, "once", False):
+        new = edit(value)
+        if new != value and getattr(edit, "once", False):
             self.done.add(name)
         return new
+
+
+class _Instead:
+    """An edit that puts one text in the place of a caption, whatever parts it has."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, old: str) -> str:
+        text, self._text = self._text, ""
+        return text
 
 
 class Once:

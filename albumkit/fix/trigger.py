@@ -17,7 +17,7 @@ from albumkit.tomledit import NotEditable, Place, edit_texts, set_text
 
 CASE, SPELLING, ABSENT, RENAME = "trigger-case", "trigger-spelling", "trigger-absent", "trigger-rename"
 #: Knobs and keys whose texts are read as captions are; a path or an id is never touched.
-_WORDED = re.compile(r"prompt|caption|trigger|phrase|\Avalidation\Z")
+_WORDED = re.compile(r"prompt|caption|trigger|phrase|\A(?:validation|instruction)\Z")
 _ARTICLE = re.compile(r"\b(?:an?|the)\s+\Z", re.IGNORECASE)
 
 
@@ -105,7 +105,7 @@ def _renamed(place: Place, value: str, old: str, new: str) -> str:
     if place == ("album", "trigger_phrase"):
         return new
     key = next(step for step in reversed(place) if isinstance(step, str))
-    if place[0] in ("use", "train") and _WORDED.search(key):
+    if place[0] in ("use", "caption", "train") and _WORDED.search(key):
         return replace_phrase(old, value, new)
     return value
 

@@ -1,4 +1,7 @@
-"""Taking the last fix back, file by file, without touching what somebody changed since."""
+"""Taking the last change back, file by file, without touching what somebody changed since.
+
+Each command takes back what it wrote itself: ``fix --undo`` no captions, ``caption --undo`` no fixes.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,17 @@ from albumkit.fix.draft import Edit, Refusal
 from albumkit.journal import Change, Record, Seen, digest, history, inside, is_there, perform
 
 NAME = "undo"
+#: The kinds of changes in the journal, by the word that people know them by.
+KINDS: Mapping[str, frozenset[str]] = {
+    "fix": frozenset({"apply", "set"}),
+    "caption": frozenset({"caption"}),
+    "mask": frozenset({"mask"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """``record`` is the fix that was taken back. ``left``: its fixes that can be undone after it."""
+    """``record`` is the change that was taken back. ``left``: those that can be undone after it."""
 
     record: Record
     edits: tuple[Edit, ...]
@@ -25,26 +34,27 @@ class Undone:
     left: int
 
 
-def undoable(album: Path) -> list[Record]:
-    """Fixes that were not undone, the oldest first."""
+def undoable(album: Path, what: str = "fix") -> list[Record]:
+    """Changes of one of :data:`KINDS` that were not undone, the oldest first."""
     records = history(album)
     undone = {record.note.get("undoes") for record in records if record.kind == NAME}
-    return [record for record in records if record.kind != NAME and record.name not in undone]
+    return [record for record in records if record.kind in KINDS[what] and record.name not in undone]
 
 
-def undo(album: Path, workplace: Path, shown: str) -> Undone:
-    """Take the last fix back that was not undone yet. What it wrote is kept in the folder of the undo.
+def undo(album: Path, workplace: Path, shown: str, what: str = "fix") -> Undone:
+    """Take the last change back that was not undone yet. What it wrote is kept in the folder of the undo.
 
     Args:
         album: The folder, links resolved; its lock is held.
         shown: The album as people call it.
+        what: Which of :data:`KINDS` is meant.
 
     Raises:
         AlbumkitError: there is nothing to undo, or the disk refuses; then nothing is changed.
     """
-    records = undoable(album)
+    records = undoable(album, what)
     if not records:
-        raise AlbumkitError(f"{shown}: there is no fix to undo.")
+        raise AlbumkitError(f"{shown}: there is no {what} to undo.")
     last = records[-1]
     changes: list[Change] = []
     edits: list[Edit] = []
@@ -53,7 +63,7 @@ def undo(album: Path, workplace: Path, shown: str) -> Undone:
         change, refusal = _back(album, last, index, entry)
         if change is not None:
             changes.append(change)
-            edits.append(_words(entry, change))
+            edits.append(_words(entry, change, what))
         if refusal is not None:
             refusals.append(refusal)
     if changes:
@@ -105,9 +115,9 @@ def _kept(record: Record, index: int, entry: Mapping[str, Any]) -> str:
     return f"; its original is {kept.as_posix()}" if "after" in entry and kept.is_file() else ""
 
 
-def _words(entry: Mapping[str, Any], change: Change) -> Edit:
+def _words(entry: Mapping[str, Any], change: Change, what: str) -> Edit:
     if change.target is None:
-        return Edit(NAME, entry["to"], "taken away; it was made by the fix")
+        return Edit(NAME, entry["to"], f"taken away; it was made by {what}")
     words = [f"-> {entry['from'].rpartition('/')[2]}"] if entry["from"] != entry["to"] else []
     words += ["its bytes of before"] if change.data is not None else []
     return Edit(NAME, entry["to"], ", ".join(words))

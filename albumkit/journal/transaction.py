@@ -74,7 +74,7 @@ def perform(
     Args:
         album: The album's folder, links resolved.
         workplace: What ``locked`` gave.
-        kind: What this is, for :func:`history`: ``apply``, ``set``, ``undo``.
+        kind: What this is, for :func:`history`: ``apply``, ``set``, ``caption``, ``mask``, ``undo``.
         note: Kept in the journal; plain JSON.
 
     Raises:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageFile
 
-from albumkit.colour import to_srgb
+from albumkit.colour import eight_bits, flat_rgb
 from albumkit.images import decode_error, open_image, read_header, reason_of, upright
 from albumkit.pack.model import Change, Unpackable
 from albumkit.pack.recipe import Recipe
@@ -36,7 +36,9 @@ def _encode(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> by
             if recipe.halved and isinstance(image, ImageFile.ImageFile):
                 image.draft(None, (image.width // 2, image.height // 2))
             image.load()
-            rgb = _to_rgb(upright(image, recipe.stored_format, recipe.orientation), recipe, background)
+            turned = upright(image, recipe.stored_format, recipe.orientation)
+            mode = recipe.profile.mode
+            rgb = flat_rgb(turned, recipe.icc, mode, background=background, has_alpha=recipe.has_alpha)
     except (Unpackable, MemoryError):
         raise
     except Exception as error:  # plugins raise nearly anything for a broken file
@@ -50,56 +52,6 @@ def _encode(data: bytes, recipe: Recipe, background: tuple[int, int, int]) -> by
     else:
         rgb.save(out, "PNG")
     return out.getvalue()
-
-
-def _to_rgb(image: Image.Image, recipe: Recipe, background: tuple[int, int, int]) -> Image.Image:
-    """Depth, then colours, then transparency: a background in sRGB must meet pixels in sRGB."""
-    alpha = None
-    if recipe.has_alpha:
-        whole = image.convert("RGBA")
-        alpha = whole.getchannel("A")
-        image = _without_alpha(image, whole)
-    image = _eight_bits(image)
-    if recipe.icc:
-        try:
-            wanted = recipe.profile.mode
-            rgb = to_srgb(image if image.mode == wanted else image.convert(wanted), recipe.icc)
-        except ImageCms.PyCMSError as error:
-            raise Unpackable(f"its colour profile cannot be applied: {error}") from error
-    else:
-        rgb = image.convert("RGB")
-    if alpha is None:
-        return rgb
-    flat = Image.new("RGB", rgb.size, background)
-    flat.paste(rgb, mask=alpha)
-    return flat
-
-
-def _without_alpha(image: Image.Image, whole: Image.Image) -> Image.Image:
-    """The colours alone. Grey stays grey (its profile may be one for grey) and deep grey stays deep: the
-    conversion to RGBA would clip it.
-    """
-    if image.mode in ("1", "L", "RGB") or image.mode.startswith("I"):
-        return image
-    return image.getchannel("L") if image.mode == "LA" else whole.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, of 32 or in floating point, scaled to 8: Pillow's own conversion clips at 255."""
-    if image.mode.startswith("I"):
-        wide = image.convert("I")
-        low, high = wide.getextrema()
-        if not (
-            isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= 0 and high <= 65535
-        ):
-            raise Unpackable("its grey values lie outside of 16 bits; export it with 8 or 16")
-        return wide.point(lambda value: value * (1 / 257) + 0.5).convert("L")
-    if image.mode == "F":
-        low, high = image.getextrema()
-        if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= 0 and high <= 1):
-            raise Unpackable("its floating point values lie outside of 0 to 1; export it with 8 or 16 bits")
-        return image.point(lambda value: value * 255 + 0.5).convert("L")
-    return image
 
 
 def make_mask(data: bytes, size: tuple[int, int], ending: str) -> tuple[bytes, str, tuple[Change, ...]]:
@@ -154,7 +106,7 @@ def _bare(data: bytes) -> bytes | None:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    image = _eight_bits(image)
+    image = eight_bits(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         whole = image.convert("RGBA")
         black = Image.new("RGB", whole.size)

@@ -65,6 +65,7 @@ class ConfigView:
     settings: Settings
     album: tuple[Row, ...]
     use: tuple[Row, ...]
+    caption: tuple[Row, ...]
     trainer: Row
     knobs: tuple[Row, ...]
     unknown: tuple[Row, ...]
@@ -104,6 +105,10 @@ def view(opened: OpenAlbum, settings: Settings) -> ConfigView:
             written("use.resolution", settings.use_resolution),
             written("use.commercial", settings.commercial),
         ),
+        caption=(
+            written("caption.never_say", list(config.caption.never_say)),
+            written("caption.instruction", config.caption.instruction),
+        ),
         trainer=_row(opened, "trainer", settings.trainer.id, settings.trainer_origin, trainer_place),
         knobs=tuple(_knobs(opened, settings)),
         unknown=tuple(_unknown(opened, settings)),
@@ -124,6 +129,7 @@ def config_document(shown: ConfigView) -> dict[str, Any]:
         "settings": [
             *({"table": "album", **_json_row(row)} for row in shown.album),
             *({"table": "use", **_json_row(row)} for row in shown.use),
+            *({"table": "caption", **_json_row(row)} for row in shown.caption),
             {"table": "train", **_json_row(shown.trainer)},
         ],
         "knobs": [{**_json_row(row), "own_name": row.own_name} for row in shown.knobs],
@@ -138,11 +144,14 @@ def config_lines(shown: ConfigView, width: int) -> list[Text]:
 
     width = max(40, min(width, 100))
     opened, settings = shown.opened, shown.settings
-    rows = (*shown.album, *shown.use, shown.trainer, *shown.knobs, *shown.unknown)
+    caption = [row for row in shown.caption if row.by_person]
+    rows = (*shown.album, *shown.use, *caption, shown.trainer, *shown.knobs, *shown.unknown)
     column = max(len(row.name) for row in rows)
     lines = [_headline(shown, width)]
-    sections = [("[album]", shown.album), ("[use]", shown.use), ("[train]", (shown.trainer, *shown.knobs))]
-    for title, members in sections:
+    sections = [("[album]", shown.album), ("[use]", shown.use), ("[caption]", caption)]
+    for title, members in (*sections, ("[train]", (shown.trainer, *shown.knobs))):
+        if not members:
+            continue
         lines += [Text(), Text(title, "bold"), *aligned([_line(row) for row in members], width, column)]
     if shown.unknown:
         reason = "   this trainer has no such knob"

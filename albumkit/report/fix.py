@@ -9,7 +9,7 @@ from rich.text import Text
 
 from albumkit.fix import FIXES, Edit, Refusal, safety_of
 from albumkit.paths import quoted
-from albumkit.report.text import many, wrapped
+from albumkit.report.text import many, next_lines, wrapped
 
 if TYPE_CHECKING:
     from albumkit.fixing import AlbumFix, FixReport
@@ -51,7 +51,7 @@ def _album_lines(report: FixReport, album: AlbumFix, width: int) -> list[Text]:
     if album.refusals:
         lines += [Text(), Text("left as it is", "bold")]
         for refusal in album.refusals:
-            lines += _refusal_lines(refusal, width)
+            lines += refusal_lines(refusal, width)
     if album.handled:
         counts = ", ".join(f"{count} {fix}" for fix, count in album.handled.items())
         lines += [Text(), Text("pack does these by itself; --select does them in your own files", "bold")]
@@ -81,15 +81,19 @@ def _edit_lines(report: FixReport, edits: Iterable[Edit]) -> list[Text]:
             fix = edit.fix
             if report.what == "fix":
                 lines += [Text(), Text.assemble((fix, "bold cyan"), "   ", (FIXES[fix].words, "dim"))]
-        lines.append(
-            Text.assemble("  ", edit.path, " " if edit.words.startswith("->") else "   ", edit.words)
-        )
-        lines += [Text(f"    - {line}", "red") for line in edit.before]
-        lines += [Text(f"    + {line}", "green") for line in edit.after]
+        lines += edit_lines(edit)
     return lines
 
 
-def _refusal_lines(refusal: Refusal, width: int) -> list[Text]:
+def edit_lines(edit: Edit) -> list[Text]:
+    """One file, what happens to it, and the lines of a text that change."""
+    lines = [Text.assemble("  ", edit.path, " " if edit.words.startswith("->") else "   ", edit.words)]
+    lines += [Text(f"    - {line}", "red") for line in edit.before]
+    return lines + [Text(f"    + {line}", "green") for line in edit.after]
+
+
+def refusal_lines(refusal: Refusal, width: int) -> list[Text]:
+    """A fault that stays, and why."""
     label = f"  {refusal.path}" if refusal.path else "  -"
     named = f"{refusal.fix}: " if refusal.fix in FIXES else ""
     return [Text(label), *wrapped(f"{named}{refusal.reason}", width, "      ")]
@@ -116,13 +120,7 @@ def _next(report: FixReport) -> list[Text]:
         rows = [(f"{call} --apply", f"does {'the safe ones' if unsafe else 'it'}")] if safe else []
         rows += [(f"{call} --apply --unsafe", "does all of it")] if unsafe else []
     head = [] if report.written else [Text("nothing was written", "bold")]
-    column = max((len(row) for row, _ in rows), default=0)
-    return head + [
-        Text.assemble(
-            ("next   " if number == 0 else " " * 7, "green"), row.ljust(column), "   ", (words, "dim")
-        )
-        for number, (row, words) in enumerate(rows)
-    ]
+    return head + next_lines(rows)
 
 
 def fix_document(report: FixReport) -> dict[str, Any]:

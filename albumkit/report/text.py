@@ -318,6 +318,17 @@ def _next(report: LintReport, width: int) -> list[Text]:
     ]
 
 
+def next_lines(rows: Sequence[tuple[str, str]]) -> list[Text]:
+    """The commands that make sense now, each with what it does."""
+    column = max((len(command) for command, _ in rows), default=0)
+    return [
+        Text.assemble(
+            ("next   " if number == 0 else " " * 7, "green"), row.ljust(column), "   ", (words, "dim")
+        )
+        for number, (row, words) in enumerate(rows)
+    ]
+
+
 def wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
     """Lines of at most ``width`` columns; a NUL stands for a blank that must not break."""
     rows = textwrap.wrap(

@@ -8,11 +8,13 @@ and no other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from albumkit.engine.pocket.make import plan as sizes
 
 SIDE = 128
 _WIDTH = 64  # of the space in which a picture's aspect and a word meet
@@ -115,6 +117,20 @@ class Judge(nn.Module):
         ]
 
 
+def new_judge() -> Judge:
+    """A judge that has learned nothing yet."""
+    return Judge(sizes.ASPECTS, sizes.JUDGE_WIDTHS, (sizes.VOCABULARY, sizes.JUDGE_TEXT, sizes.TEXT_LENGTH))
+
+
+def load_judge(device: torch.device | str = "cpu") -> Judge:
+    """The judge that ships, in fp32."""
+    from safetensors.torch import load_file
+
+    model = new_judge()
+    model.load_state_dict(load_file(Path(__file__).with_name("judge.safetensors")))
+    return model.float().requires_grad_(False).eval().to(device)
+
+
 @dataclass
 class Verdict:
     """One picture against one prompt: per what was asked and seen per aspect; None where not said."""
@@ -147,6 +163,25 @@ def judge_prompts(model: Judge, pixels: Tensor, ids: Tensor, lengths: Tensor) ->
 
 
 @torch.no_grad()
-def likeness(model: Any, pixels: Tensor, album: Tensor) -> Tensor:
-    """How much each picture's subject is the album's, as the mean cosine to the album's pictures, (n,)."""
-    return model.see(pixels)[1] @ functional.normalize(model.see(album)[1].mean(dim=0), dim=0)
+def seen_words(model: Judge, pixels: Tensor) -> dict[str, list[str]]:
+    """Per aspect what each picture shows, whether or not anybody asked for it."""
+    seen, _ = model.see(pixels)
+    found = [logits[:, :-1].argmax(dim=-1).tolist() for logits in model.logits(seen)]
+    return {
+        aspect: [words[i] for i in best]
+        for (aspect, words), best in zip(model.aspects.items(), found, strict=True)
+    }
+
+
+@torch.no_grad()
+def likeness(model: Judge, pixels: Tensor, album: Tensor) -> Tensor:
+    """How much each picture's subject is the album's: its mean cosine to the album's pictures, (n,)."""
+    return model.see(pixels)[1] @ model.see(album)[1].mean(dim=0)
+
+
+@torch.no_grad()
+def own_likeness(model: Judge, album: Tensor) -> Tensor:
+    """How much the album's pictures are alike: the mean cosine of each to all others, (n,)."""
+    vectors = model.see(album)[1]
+    cosines = vectors @ vectors.t()
+    return (cosines.sum(dim=1) - cosines.diagonal()) / (len(album) - 1)

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from albumkit.album import Album, Entry, Example
 from albumkit.album.names import known_reason
 from albumkit.album.source import LARGEST_MEMBER
-from albumkit.clips import read_clip_header
+from albumkit.clips import read_clip_header, rgb_of
 from albumkit.images import FORMAT_NAMES, Header, open_image, read_header, reason_of
 from albumkit.parallel import MOST_PIXELS, Budget, in_order
 
@@ -166,8 +166,7 @@ def _poster(path: str, stream: BinaryIO) -> Thumb:
         frame = next(container.decode(container.streams.video[0]), None)
         if frame is None:
             return Thumb(path, problem="no frame of it can be shown")
-        # By its array: to_image() has no types, and goes through the same RGB.
-        image = Image.fromarray(frame.to_ndarray(format="rgb24")).rotate(frame.rotation, expand=True)
+        image = rgb_of(frame)
         width, height = image.size
         words = f"{int(seconds) // 60}:{seconds % 60:04.1f}"
         return Thumb(path, _jpeg(_small(image)), width, height, words)

@@ -2,7 +2,8 @@
 
 Parts, in order: tokenizer, autoencoder, lessons (the drawn pictures as latents, kept in --keep for every
 round of the next part on this machine), transformer (with the text encoder; given its own output with --from
-it goes on from there), judge, card, folder. Each needs the outputs of those before it, by --from or in --out.
+it goes on from there), judge, captioner, card, folder. Each needs the outputs of those before it, by --from
+or in --out.
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from pathlib import Path
 
 import torch
 
-from albumkit.engine.pocket.make import autoencoder, base, card, judging, lessons, shipping, tokenizer
+from albumkit.engine.pocket.make import (
+    autoencoder,
+    base,
+    captioning,
+    card,
+    judging,
+    lessons,
+    shipping,
+    tokenizer,
+)
 from albumkit.engine.pocket.make.plan import FULL, SMOKE
 
-PARTS = ("tokenizer", "autoencoder", "lessons", "transformer", "judge", "card", "folder")
+PARTS = ("tokenizer", "autoencoder", "lessons", "transformer", "judge", "captioner", "card", "folder")
 
 
 def main() -> None:
@@ -42,9 +52,13 @@ def main() -> None:
     plan = SMOKE if given.smoke else FULL
     changes: dict[str, float | bool] = {}
     if given.seconds is not None:
-        changes = {f"{name}_seconds": given.seconds for name in ("autoencoder", "transformer", "judge")}
+        changes = {
+            f"{name}_seconds": given.seconds for name in ("autoencoder", "transformer", "judge", "captioner")
+        }
     if given.pictures is not None:
-        changes |= {f"{name}pictures": given.pictures for name in ("", "autoencoder_", "judge_")}
+        changes |= {
+            f"{name}pictures": given.pictures for name in ("", "autoencoder_", "judge_", "captioner_")
+        }
     if given.hold:
         changes["hold"] = True
     if given.eager:
@@ -61,7 +75,8 @@ def main() -> None:
     elif given.part == "transformer":
         base.make(given.out, folders, plan, device, given.seed, given.keep)
     else:
-        maker = {"autoencoder": autoencoder, "judge": judging, "card": card}[given.part]
+        makers = {"autoencoder": autoencoder, "judge": judging, "captioner": captioning, "card": card}
+        maker = makers[given.part]
         maker.make(given.out, folders, plan, device, given.seed)
 
 

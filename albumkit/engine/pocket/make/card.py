@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 
-from albumkit.engine.pocket.judge import Judge, judge_prompts
+from albumkit.engine.pocket.judge import Judge, judge_prompts, new_judge
 from albumkit.engine.pocket.make import autoencoder as autoencoding
 from albumkit.engine.pocket.make import plan as sizes
 from albumkit.engine.pocket.make.base import generate
 from albumkit.engine.pocket.make.files import save_figures, save_sheet
-from albumkit.engine.pocket.make.judging import new_judge
 from albumkit.engine.pocket.make.models import load_tokenizer, loaded, new_autoencoder, pipeline, to_pixels
 from albumkit.engine.pocket.make.plan import Plan
 from albumkit.engine.pocket.make.tokenizer import token_ids

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from albumkit.engine.pocket.judge import SIDE, Judge
+from albumkit.engine.pocket.judge import SIDE, Judge, new_judge
 from albumkit.engine.pocket.make import plan as sizes
 from albumkit.engine.pocket.make.files import save_figures, save_weights
 from albumkit.engine.pocket.make.models import load_tokenizer, loaded, new_autoencoder, to_pixels, to_uint8
@@ -21,10 +21,6 @@ from albumkit.engine.pocket.world import Scenes, captions, prompts, render, samp
 from albumkit.engine.pocket.world.captions import made_up_word, said_light
 
 _TEXT = 64
-
-
-def new_judge() -> Judge:
-    return Judge(sizes.ASPECTS, sizes.JUDGE_WIDTHS, (sizes.VOCABULARY, sizes.JUDGE_TEXT, sizes.TEXT_LENGTH))
 
 
 def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, seed: int) -> None:
@@ -73,7 +69,7 @@ def _words(scenes: Scenes, tokenizer: Any, device: torch.device) -> tuple[Tensor
     return ids.to(device), lengths.to(device), said.to(device)
 
 
-def _disturb(pixels: Tensor) -> Tensor:
+def disturb(pixels: Tensor) -> Tensor:
     """Mirror, brightness, contrast and noise, each picture its own."""
     n, device = len(pixels), pixels.device
     mirrored = torch.rand(n, 1, 1, 1, device=device) < 0.5
@@ -104,7 +100,7 @@ def _train(
         picked = torch.randint(count, (half,), device=device)
         kind = torch.randint(2, (2 * half,), device=device)
         both = torch.cat([images[kind[:half], 0, picked], images[kind[half:], 1, picked]])
-        pixels = _disturb(to_pixels(both)).contiguous(memory_format=torch.channels_last)
+        pixels = disturb(to_pixels(both)).contiguous(memory_format=torch.channels_last)
         with autocast(device):
             seen, identity = see(pixels)
             read = model.reader(

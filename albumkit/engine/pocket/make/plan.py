@@ -51,6 +51,7 @@ SCHEDULER = {"num_train_timesteps": 1000, "shift": 1.0, "use_dynamic_shifting": 
 
 JUDGE_WIDTHS = (32, 64, 128, 192)
 JUDGE_TEXT = 96
+CAPTIONER_WIDTH, CAPTIONER_LAYERS = 128, 3
 # What the judge reads in a picture and in a prompt.
 ASPECTS = {
     "object": names.KINDS,
@@ -76,6 +77,9 @@ class Plan:
     transformer_batch: int
     judge_seconds: float
     judge_batch: int
+    captioner_pictures: int
+    captioner_seconds: float
+    captioner_batch: int
     checked: int  # held-out pictures or prompts behind a figure
     steps: int  # of sampling
     compiled: bool
@@ -93,6 +97,9 @@ FULL = Plan(
     transformer_batch=512,
     judge_seconds=195,
     judge_batch=512,
+    captioner_pictures=48_000,
+    captioner_seconds=200,
+    captioner_batch=768,
     checked=1000,
     steps=28,
     compiled=True,
@@ -108,6 +115,9 @@ SMOKE = Plan(
     transformer_batch=4,
     judge_seconds=10,
     judge_batch=8,
+    captioner_pictures=48,
+    captioner_seconds=10,
+    captioner_batch=12,
     checked=8,
     steps=2,
     compiled=False,

@@ -85,7 +85,8 @@ def _thing(chance: random.Random, kind: str, colour: str, accent: str, pattern: 
     return _article(phrase)
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
+    """Without empty parts between commas."""
     parts = [part.strip() for part in text.split(",")]
     text = ", ".join(part for part in parts if part)
     return " ".join(text.split())
@@ -104,7 +105,7 @@ def _sentence(scenes: dict[str, list[int]], i: int, phrasing: int) -> str:
     light = "" if chance.random() < 0.1 else chance.choice(_LIGHT_PHRASES[scenes["light"][i]])
     frame = "" if chance.random() < 0.2 else chance.choice(_FRAME_PHRASES[scenes["framing"][i]])
     form = chance.choice(_FORMS)
-    return _tidy(form.format(thing=thing, place=PLACES[scenes["place"][i]], light=light, frame=frame))
+    return tidy(form.format(thing=thing, place=PLACES[scenes["place"][i]], light=light, frame=frame))
 
 
 _SAID = ("kind", "colour", "accent", "pattern", "finish", "place", "light", "framing", "sensor")
@@ -129,16 +130,20 @@ def caption(scenes: Scenes, i: int, phrasing: int = 0) -> str:
     return captions(scenes[slice(i, i + 1)], phrasing)[0]
 
 
+def described(scenes: Scenes, i: int) -> str:
+    """The thing in plain words: "a red striped mug"."""
+    pattern = PATTERNS[int(scenes.pattern[i])]
+    colour, kind = COLOUR_NAMES[int(scenes.colour[i])], KINDS[int(scenes.kind[i])]
+    return tidy(_article(f"{colour} {'' if pattern == 'plain' else pattern} {kind}"))
+
+
 def prompts(scenes: Scenes) -> list[str]:
     """The plain form, saying all: "a photo of a red striped mug on the beach, noon sun, close-up"."""
     said = []
     for i in range(len(scenes)):
-        pattern = PATTERNS[int(scenes.pattern[i])]
-        colour, kind = COLOUR_NAMES[int(scenes.colour[i])], KINDS[int(scenes.kind[i])]
-        words = f"{colour} {'' if pattern == 'plain' else pattern} {kind}"
         place, light = PLACES[int(scenes.place[i])], LIGHTS[int(scenes.light[i])]
         said.append(
-            _tidy(f"a photo of {_article(words)} {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}")
+            tidy(f"a photo of {described(scenes, i)} {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}")
         )
     return said
 
@@ -147,6 +152,6 @@ def figurine_caption(scenes: Scenes, i: int, trigger: str = "TOK") -> str:
     """The album's own words for its subject, which is in no training caption."""
     assert int(scenes.kind[i]) == FIGURINE
     place, light = PLACES[int(scenes.place[i])], LIGHTS[int(scenes.light[i])]
-    return _tidy(
+    return tidy(
         f"a photo of {trigger} ceramic cat figurine {place}, {light}, {FRAMINGS[int(scenes.framing[i])]}"
     )

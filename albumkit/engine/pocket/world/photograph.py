@@ -24,7 +24,7 @@ from albumkit.engine.pocket.world.trace import Rays, march, normals, openness, s
 Size = int | tuple[int, int]
 
 _GLOSS = (0.06, 0.55, 0.75)  # by finish: matte, glossy, metal
-_SUBPIXELS = 2
+SUBPIXELS = 2
 
 
 @dataclass
@@ -101,7 +101,7 @@ def trace(scenes: Scenes, height: int, width: int) -> Traced:
     return traced
 
 
-def _lit(scenes: Scenes, traced: Traced) -> Tensor:
+def lit(scenes: Scenes, traced: Traced) -> Tensor:
     """Linear light (n, p, 3) from the buffers."""
     b, light, direction = traced.buffers, traced.light, traced.direction
     position = traced.origin[:, None] + direction * b.depth[..., None].clamp_max(99)
@@ -147,16 +147,21 @@ def _out_of_focus(scenes: Scenes, depth: Tensor, behind: Tensor, light: Tensor) 
     return light + (mixed - light) * (amount * 1.6).clamp(0, 1) * (weight > 1e-2)
 
 
+def filmed(light: Tensor) -> Tensor:
+    """Linear light to sRGB in 0..1, by the filmic curve of Narkowicz (2015), "ACES filmic tone mapping
+    curve".
+    """
+    light = light * 0.62
+    film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
+    return film.clamp(0, 1) ** (1 / 2.2)
+
+
 def _develop(scenes: Scenes, light: Tensor) -> Tensor:
     """Linear light (n, 3, h, w) to uint8 (n, h, w, 3): a film's curve, a little vignette and noise."""
     n, _, height, width = light.shape
     y = torch.linspace(-1, 1, height, device=light.device)[:, None]
     x = torch.linspace(-1, 1, width, device=light.device)[None]
-    light = light * (1 - 0.10 * (x * x + y * y))
-    # The filmic curve of Narkowicz (2015), "ACES filmic tone mapping curve".
-    light = light * 0.62
-    film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
-    srgb = film.clamp(0, 1) ** (1 / 2.2)
+    srgb = filmed(light * (1 - 0.10 * (x * x + y * y)))
     across = torch.arange(height * width, device=light.device)
     shift = scenes.sensor[:, None]
     noise = look(GRAIN, (across % width + shift % 509) / SIDE, (across // width + shift // 509) / SIDE)
@@ -188,11 +193,11 @@ def render(scenes: Scenes, size: Size, device: torch.device | str = "cpu") -> tu
     step = chunk_length(height, width, device)
     for start in range(0, len(scenes), step):
         some = scenes[slice(start, start + step)].to(device)
-        h, w = height * _SUBPIXELS, width * _SUBPIXELS
+        h, w = height * SUBPIXELS, width * SUBPIXELS
         traced = trace(some, h, w)
-        stack = [_lit(some, traced).clamp_max(4.0), traced.buffers.depth.clamp_max(99)[..., None]]
+        stack = [lit(some, traced).clamp_max(4.0), traced.buffers.depth.clamp_max(99)[..., None]]
         stack = torch.cat([*stack, traced.buffers.thing[..., None]], dim=-1)
-        small = functional.avg_pool2d(stack.reshape(-1, h, w, 5).permute(0, 3, 1, 2), _SUBPIXELS)
+        small = functional.avg_pool2d(stack.reshape(-1, h, w, 5).permute(0, 3, 1, 2), SUBPIXELS)
         share = small[:, 4:]
         light = _out_of_focus(some, small[:, 3:4], (share == 0).float(), small[:, :3])
         images.append(_develop(some, light))

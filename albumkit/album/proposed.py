@@ -1,0 +1,40 @@
+"""A folder as it would be: files that were not written yet, judged by the same rules as files on disk."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from albumkit.album.names import Excluder
+from albumkit.album.source import Entry, FolderSource
+
+
+class ProposedSource(FolderSource):
+    """A folder with some files added or replaced in memory.
+
+    ``proposed``: bytes by path (POSIX, relative to the folder). Their entries are as young as this object, so
+    the fact cache never keeps them.
+    """
+
+    def __init__(
+        self, root: Path, proposed: Mapping[str, bytes], tracked: frozenset[str] | None = None
+    ) -> None:
+        super().__init__(root, tracked)
+        self._proposed = proposed
+        self._born = time.time_ns()
+
+    def entries(self, exclude: Excluder) -> list[Entry]:
+        there = [entry for entry in super().entries(exclude) if entry.path not in self._proposed]
+        new = [Entry(p, len(data), self._born, 0) for p, data in self._proposed.items() if not exclude(p)]
+        return sorted(there + new, key=lambda entry: entry.path)
+
+    def open(self, entry: Entry) -> BinaryIO:
+        data = self._proposed.get(entry.path)
+        return super().open(entry) if data is None else io.BytesIO(data)
+
+    def read(self, entry: Entry, most: int) -> bytes:
+        data = self._proposed.get(entry.path)
+        return super().read(entry, most) if data is None else data[:most]
