@@ -93,7 +93,7 @@ class Prepared:
 @dataclass(frozen=True)
 class Trained:
     """What came of it. ``picture`` shows the base without and with it; ``times`` are seconds by what they
-    went into; ``peak`` bytes on the card, None without.
+    went into; ``peak`` the most bytes that steps took on the card, None without one.
     """
 
     prepared: Prepared
@@ -227,7 +227,7 @@ def train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
     session.prepare(found[-1] if found else None)
     session.try_out()
     saved = session.train()
-    peak = prepared.machine.peak()
+    peak = session.peak
     prepared = replace(prepared, forecast=session.forecast)
     session.close()
     adapter = prepared.run / saved.adapter.name

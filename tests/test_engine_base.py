@@ -8,14 +8,15 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from engine_runs import Bench, open_bench
 
 from albumkit.config import Config
-from albumkit.engine import checkpoint, data, lora, memory
+from albumkit.engine import checkpoint, data, lora, memory, validate
 from albumkit.engine.base import find_base
-from albumkit.engine.knobs import Knobs
+from albumkit.engine.knobs import Knobs, Prompt
 from albumkit.engine.loop import Loop
 from albumkit.engine.machine import Machine, find_machine
 from albumkit.engine.session import Session
@@ -330,8 +331,22 @@ def test_short_of_memory_it_begins_to_compute_twice_or_says_what_helps(
     assert "--set resolution=48 (saves about " in caught.value.remedy
 
 
-def _session(bench: Bench, run: Path) -> Session:
-    knobs = bench.knobs()
+def test_looks_do_not_count_as_memory_of_the_training(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0]
+    monkeypatch.setattr(Machine, "peak", lambda self: now[0])
+    monkeypatch.setattr(Machine, "forget_peak", lambda self: now.__setitem__(0, 3))
+    monkeypatch.setattr(validate, "look", lambda *rest: now.__setitem__(0, 10) or [])
+    session = _session(bench, tmp_path, steps=2, prompts=(Prompt("a TOK", 0),))
+    session.prepare()
+    session.try_out()
+    session.train()
+    assert session.peak == 3
+
+
+def _session(bench: Bench, run: Path, **changed: Any) -> Session:
+    knobs = bench.knobs(**changed)
     label = checkpoint.Label("tiny", {})
     expected = memory.forecast(bench.base, knobs, bench.placed, bench.machine)
     told = (bench.machine, bench.pack, bench.placed, knobs, label, expected, lambda event: None)

@@ -326,6 +326,18 @@ def test_generate_uses_the_adapter_and_misses_the_trigger(place: Path) -> None:
     assert pictures["with"] != pictures["without"]
 
 
+def test_picture_that_does_not_fit_the_card_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_rest: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("albumkit.engine.generate.sample_latents", short)
+    result = run(place, "generate", "a dog", "--size", "64x48", "--out", "never.png")
+    assert isinstance(result.exception, AlbumkitError)
+    assert result.exception.message.endswith("the memory of the graphics card is not enough.")
+    assert "smaller --size" in result.exception.remedy
+    assert not (place / "never.png").exists()
+
+
 def test_size_that_is_no_whole_number_of_tokens_is_told(place: Path) -> None:
     result = run(place, "generate", "a dog", "--size", "70x64")
     assert isinstance(result.exception, AlbumkitError)

@@ -82,7 +82,7 @@ def test_album_with_errors_is_shown_and_not_trained_on(place: Path) -> None:
     assert result.exception.message == "silent was not trained on: 1 error."
     said = " ".join(result.output.split())
     assert "caption/missing" in said
-    assert "do write b.txt beside the picture" in said
+    assert "do albumkit caption silent" in said
     assert not (place / "never").exists()
     (album / "album.toml").write_text(TOML + 'create_masks = false\ndefault_caption = "a photo of TOK cat"\n')
     assert len(plan(place, "silent")["examples"]) == 4

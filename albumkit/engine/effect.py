@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from albumkit.adapter import Adapter, read_header
-from albumkit.engine.machine import beginning, card_room, quiet
+from albumkit.engine.machine import beginning, card_room, enough_memory, quiet
 from albumkit.errors import AlbumkitError
 
 if TYPE_CHECKING:
@@ -303,15 +303,9 @@ def _dtype_of(base: Base) -> torch.dtype:
 @contextmanager
 def _explained(base: str) -> Iterator[None]:
     """What the libraries raise about a base, as an error that names it."""
-    import torch
-
     try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise AlbumkitError(
-            f"{base}: the memory of the graphics card is not enough.",
-            "close what else uses it, or take a smaller --size",
-        ) from error
+        with enough_memory(base):
+            yield
     except (OSError, ValueError, RuntimeError) as error:
         words = f"{type(error).__name__}: {beginning(error)}"
         raise AlbumkitError(f"diffusers cannot run {base}: {words}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from albumkit.adapter import open_adapter
 from albumkit.engine.data import Cache, Encoder
-from albumkit.engine.machine import beginning, quiet
+from albumkit.engine.machine import beginning, enough_memory, quiet
 from albumkit.engine.sample import Recipe, sample_latents, to_picture
 from albumkit.engine.stage import Stage
 from albumkit.errors import AdapterError
@@ -44,8 +44,21 @@ def make_pictures(
 
     Raises:
         AdapterError: the adapter does not fit the base.
+        AlbumkitError: the card has too little memory.
     """
     machine.compute_alike()
+    with enough_memory(base.asked):
+        return _make(base, machine, wishes, recipe, adapter, scale)
+
+
+def _make(
+    base: Base,
+    machine: Machine,
+    wishes: Sequence[Wish],
+    recipe: Recipe,
+    adapter: Path | None,
+    scale: float,
+) -> list[Image]:
     stage = Stage(base, machine)
     texts = Encoder(base, machine, Cache(None)).texts(["", *(one.prompt for one in wishes)], stage.text)
     stage.drop_text()

@@ -89,6 +89,20 @@ def card_room(device: torch.device | None = None) -> int:
     return int(min(free, allowed - torch.cuda.memory_reserved(device)))
 
 
+@contextlib.contextmanager
+def enough_memory(base: str) -> Iterator[None]:
+    """A card that is too small for a picture becomes an error with what helps."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise AlbumkitError(
+            f"{base}: the memory of the graphics card is not enough.",
+            "close what else uses it, or take a smaller --size",
+        ) from error
+
+
 def need_libraries(purpose: str) -> None:
     """Whether the extra ``train`` is installed.
 
@@ -103,8 +117,8 @@ def need_libraries(purpose: str) -> None:
 def share_processor() -> None:
     """Let torch's threads sleep while they wait for each other, which counts only before torch is loaded.
 
-    By default they spin: beside other busy programs on two cores, a step of pocket took 13 s with two threads
-    spinning and 1.6 s with two sleeping.
+    By default they spin, and beside other busy programs a step of pocket takes forty times as long
+    (``benchmarks/threads.py``).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

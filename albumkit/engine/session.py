@@ -63,7 +63,9 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class Session:
-    """A run that is set up; ``times`` sums seconds by what they went into."""
+    """A run that is set up; ``times`` sums seconds by what they went into. ``peak``: the most bytes that
+    steps took on the card, None without one; looks take more only where there is room.
+    """
 
     run: Path
     base: Base
@@ -75,6 +77,7 @@ class Session:
     forecast: Forecast
     tell: Tell
     times: dict[str, float] = field(default_factory=dict)
+    peak: int | None = None
 
     def __post_init__(self) -> None:
         self.stage = Stage(self.base, self.machine)
@@ -139,7 +142,8 @@ class Session:
                 loop.try_largest()
             seconds = loop.try_largest()
             self._try_saving(loop)
-        values = {"seconds": seconds * self.knobs.accumulation, "memory": self.machine.peak()}
+        self._keep_peak()
+        values = {"seconds": seconds * self.knobs.accumulation, "memory": self.peak}
         self.note("tried", {**values, "checkpointing": self.forecast.checkpointing})
 
     def train(self) -> Checkpoint:
@@ -217,6 +221,7 @@ class Session:
                 raise AlbumkitError(f"A saved adapter does not hold what was saved: {name} differs.")
 
     def _look(self, step: int) -> None:
+        self._keep_peak()
         if not self.knobs.prompts:
             return
         loop = self._ready()
@@ -227,6 +232,7 @@ class Session:
             files = validate.look(
                 self.run, step, self.knobs.prompts, loop.material.texts, self.stage, recipe, self._inputs()
             )
+        self.machine.forget_peak()
         seconds = round(time.perf_counter() - start, 2)
         self.note("sample", {"step": step, "files": [file.as_posix() for file in files], "seconds": seconds})
 
@@ -235,6 +241,10 @@ class Session:
         examples = sorted(self.placed, key=lambda one: one.item.root)
         chosen = [examples[place % len(examples)] for place in range(len(self.knobs.prompts))]
         return [tuple(t[None] for t in self._ready().material.references[one.item.root]) for one in chosen]
+
+    def _keep_peak(self) -> None:
+        peaks = [peak for peak in (self.peak, self.machine.peak()) if peak is not None]
+        self.peak = max(peaks, default=None)
 
     def _save(self, metrics: int) -> Checkpoint:
         os.fsync(metrics)
