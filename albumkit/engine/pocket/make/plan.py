@@ -118,7 +118,7 @@ SMOKE = Plan(
     captioner_pictures=12,
     captioner_seconds=1,
     captioner_batch=4,
-    checked=2,
+    checked=8,
     steps=2,
     compiled=False,
 )
