@@ -228,7 +228,9 @@ def _models() -> list[Check]:
         names = []
     found = [match for name in names if (match := _BASES.fullmatch(name))]
     if not found:
-        return [Check("models", "bases", "missing", f"none in {from_home(hub)}; only local training needs one")]
+        return [
+            Check("models", "bases", "missing", f"none in {from_home(hub)}; only local training needs one")
+        ]
     return [Check("models", f"{match[1]}/{match[2]}", "there", f"in {from_home(hub)}") for match in found]
 
 

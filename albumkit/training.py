@@ -21,6 +21,7 @@ from albumkit.lint import AlbumResult
 from albumkit.opening import open_album
 from albumkit.pack import Pack
 from albumkit.settings import Settings, resolve
+from albumkit.trainer import LOCAL
 from albumkit.verifying import VerifyReport, verify_files
 from albumkit.workflows import Progress, archive_path, pack_album
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from albumkit.engine.memory import Forecast
     from albumkit.engine.pack import OpenPack
     from albumkit.engine.session import Event
-
-LOCAL = "local"
 
 
 @dataclass(frozen=True)

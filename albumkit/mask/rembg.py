@@ -154,8 +154,8 @@ def _model_file(model: str, kind: Any, tell: Callable[[str], None]) -> Path:
     )
 
 
-class _Asked(Exception):  # noqa: N818 - no error: it carries an answer
-    """What a session would fetch."""
+class _Asked(Exception):
+    """No error: carries what a session would fetch."""
 
 
 def _source_of(kind: Any) -> tuple[str, str]:

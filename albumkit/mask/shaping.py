@@ -11,8 +11,6 @@ from albumkit.parallel import MOST_PIXELS
 
 #: The longer side, at most, at which a mask is grown and feathered. It is scaled up after that, once.
 _WORKING_SIDE = 1024
-#: What zlib does for its time: masks are smooth, and higher levels save a tenth for twice the time.
-_COMPRESSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,17 @@ class Shaping:
     @property
     def words(self) -> str:
         """The options that make it; "" for a mask as it was found."""
-        parts = [f"--grow {self.grow:g}" if self.grow else "", f"--feather {self.feather:g}" if self.feather else ""]
+        parts = [
+            f"--grow {self.grow:g}" if self.grow else "",
+            f"--feather {self.feather:g}" if self.feather else "",
+        ]
         parts += [f"--threshold {self.threshold:g}" if self.threshold is not None else ""]
         parts += ["--invert" if self.invert else ""]
         return " ".join(part for part in parts if part)
+
+
+#: Soft edges and all.
+AS_FOUND = Shaping()
 
 
 def shape_mask(found: Image.Image, size: tuple[int, int], shaping: Shaping) -> Image.Image:
@@ -80,5 +85,5 @@ def _cut_off(mask: Image.Image, threshold: float) -> Image.Image:
 def encode_mask(mask: Image.Image) -> bytes:
     """The mask as 8-bit grey PNG."""
     out = io.BytesIO()
-    mask.save(out, "PNG", compress_level=_COMPRESSION)
+    mask.save(out, "PNG")
     return out.getvalue()
