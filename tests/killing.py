@@ -3,9 +3,10 @@
 The killed side is a script of its own, ``main({"apply": change, ...})``, called as
 ``python SCRIPT.py KIND MOMENT ALBUM [MOMENT ALBUM]...``. Each album is changed in a process of its own,
 forked where the system can: starting Python two hundred times takes minutes. Moments are numbered: before and
-after every fsync, rename, link, removal, new folder and new file, in whatever thread. At moment 0 nobody
-dies, and the number of moments and the seconds it took are written beside the album; ``~0.02`` means SIGKILL
-from outside after so many seconds. The script prints the exit codes, a line each; -9 (or 9) is a death.
+after every fsync, rename, link, removal, new folder, new file, and call of what the script adds, in whatever
+thread. At moment 0 nobody dies, and the number of moments and the seconds it took are written beside the
+album; ``~0.02`` means SIGKILL from outside after so many seconds. The script prints the exit codes, a line
+each; -9 (or 9) is a death.
 
 The test's side is :func:`run` and :class:`Case`.
 """
@@ -35,6 +36,8 @@ POINTS, RANDOM = 15, 5
 DEAD = 9
 
 Changes = Mapping[str, Callable[[Path], None]]
+#: Methods that moments stand around too: (class, name). What SQLite writes goes past ``os``.
+More = Sequence[tuple[type, str]]
 
 _passed = 0
 _deadline = 0
@@ -65,9 +68,11 @@ def _makes_a_file(path: Any, mode: str = "r", *_: Any, **__: Any) -> bool:
     return "x" in mode or "w" in mode or "a" in mode
 
 
-def _change(change: Callable[[Path], None], moment: int, album: Path) -> None:
+def _change(change: Callable[[Path], None], moment: int, album: Path, more: More) -> None:
     global _deadline
     _deadline, begun = moment, time.perf_counter()
+    for owner, name in more:
+        setattr(owner, name, _deadly(getattr(owner, name)))
     for name in ("fsync", "rename", "replace", "link", "unlink", "mkdir"):
         setattr(os, name, _deadly(getattr(os, name)))
     real, builtins.open = open, _deadly(open, _makes_a_file)
@@ -80,7 +85,7 @@ def _change(change: Callable[[Path], None], moment: int, album: Path) -> None:
 class _Worker:
     """One change in a process of its own."""
 
-    def __init__(self, changes: Changes, kind: str, moment: str, album: str) -> None:
+    def __init__(self, changes: Changes, kind: str, moment: str, album: str, more: More) -> None:
         self.process = None
         if not hasattr(os, "fork"):
             self.process = subprocess.Popen([sys.executable, sys.argv[0], kind, "-", moment, album])
@@ -89,7 +94,7 @@ class _Worker:
         if self.pid:
             return
         try:
-            _change(changes[kind], int(moment), Path(album))
+            _change(changes[kind], int(moment), Path(album), more)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(1)
@@ -105,24 +110,24 @@ class _Worker:
         return self.process.wait() if self.process else os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def _exit_code(changes: Changes, kind: str, moment: str, album: str) -> int:
+def _exit_code(changes: Changes, kind: str, moment: str, album: str, more: More) -> int:
     if not moment.startswith("~"):
-        return _Worker(changes, kind, moment, album).wait()
-    worker = _Worker(changes, kind, "0", album)
+        return _Worker(changes, kind, moment, album, more).wait()
+    worker = _Worker(changes, kind, "0", album, more)
     time.sleep(float(moment[1:]))
     worker.kill()
     return worker.wait()
 
 
-def main(changes: Changes) -> None:
+def main(changes: Changes, more: More = ()) -> None:
     """What a script of killed changes does; ``open``, which only puts right what is pending, is added."""
     changes = {**changes, "open": lambda album: (open_album(album), None)[1]}
     _, kind, *jobs = sys.argv
     if jobs[0] == "-":
-        _change(changes[kind], int(jobs[1]), Path(jobs[2]))
+        _change(changes[kind], int(jobs[1]), Path(jobs[2]), more)
         return
     for moment, album in zip(jobs[::2], jobs[1::2], strict=True):
-        print(_exit_code(changes, kind, moment, album), flush=True)
+        print(_exit_code(changes, kind, moment, album, more), flush=True)
 
 
 def run(script: str, kind: str, jobs: Sequence[tuple[object, Path]]) -> list[int]:

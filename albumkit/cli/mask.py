@@ -74,9 +74,7 @@ def command(album: Path, style: str, **options: Any) -> int:
     if style == "json":
         echo_json(mask_document(report))
     else:
-        print_lines(lambda width: mask_lines(report, width))
-        if sheet is not None:
-            click.echo(f"wrote  {sheet.as_posix()}")
+        print_lines(lambda width: mask_lines(report, width, sheet=sheet.as_posix() if sheet else ""))
     return report.exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from rich.text import Text
 from albumkit.paths import quoted
 from albumkit.report.fix import edit_lines, refusal_lines
 from albumkit.report.text import many, next_lines, remedy_lines, wrapped
+from albumkit.rule import Remedy
 
 if TYPE_CHECKING:
     from albumkit.fix import Undone
@@ -17,10 +19,15 @@ if TYPE_CHECKING:
 
 #: Pictures that are named for each reason why they have no mask; the rest is a count.
 _MOST_NAMES = 6
+#: Those that find what U-2-Net does not, the lighter first.
+_OTHER_MODELS = ("isnet-general-use", "birefnet-general")
 
 
-def mask_lines(report: MaskReport, width: int = 80) -> list[Text]:
-    """What was made, what the rules say of it, what is left to the person, and what to do next."""
+def mask_lines(report: MaskReport, width: int = 80, *, sheet: str = "") -> list[Text]:
+    """What was made, what the rules say of it, what is left to the person, and what to do next.
+
+    ``sheet``: the contact sheet that was drawn; "" without one.
+    """
     width = max(40, min(width, 100))
     lines = [_headline(report), *_by(report, width)]
     told = [made for made in report.good if made.findings]
@@ -32,14 +39,15 @@ def mask_lines(report: MaskReport, width: int = 80) -> list[Text]:
         lines += [Text(), Text("not written: worse than no mask", "bold red")]
         for made in report.refused:
             lines += _finding_lines(made, width)
-            lines += remedy_lines(_worst(made), width)
+            lines += remedy_lines(_refusal(report, made), width)
     if report.failed:
         lines += [Text(), Text("no mask could be made", "bold red")]
         for failed in report.failed:
             lines += [Text(f"  {failed.job.media.path}"), *wrapped(f"{failed.reason}.", width, "      ")]
             lines += wrapped(f"do   {failed.remedy}", width, "      ") if failed.remedy else []
     lines += _kept_lines(report, width)
-    return [*lines, Text(), *_next(report)]
+    lines += [Text(), Text(f"wrote  {sheet}")] if sheet else []
+    return [*lines, Text(), *_next(report, bool(sheet))]
 
 
 def _headline(report: MaskReport) -> Text:
@@ -77,8 +85,16 @@ def _finding_lines(made: Made, width: int) -> list[Text]:
     return lines
 
 
-def _worst(made: Made) -> Finding:
-    return next(f for f in made.findings if f.severity == "error" and f.ignored is None)
+def _refusal(report: MaskReport, made: Made) -> Finding:
+    """The finding that refuses a mask, with what mends it while there is no file yet."""
+    other = next(model for model in _OTHER_MODELS if model != report.model)
+    call = f"albumkit mask {quoted(report.album)} --files {quoted(made.job.media.path)} --model {other}"
+    remedies = (
+        Remedy(call, "lets another model look"),
+        Remedy(f"draw {made.job.target}: white where the subject is, black elsewhere"),
+    )
+    worst = next(f for f in made.findings if f.severity == "error" and f.ignored is None)
+    return replace(worst, remedies=remedies)
 
 
 def _kept_lines(report: MaskReport, width: int) -> list[Text]:
@@ -105,14 +121,15 @@ def _kept_lines(report: MaskReport, width: int) -> list[Text]:
     return lines
 
 
-def _next(report: MaskReport) -> list[Text]:
+def _next(report: MaskReport, drawn: bool) -> list[Text]:
     call = f"albumkit mask {quoted(report.album)}"
     rows: list[tuple[str, str]] = []
     if report.stopped:
         rows.append((call, "goes on from here"))
     elif report.dry and report.good:
         rows.append(("the same without --dry-run", "writes them; nothing is found anew"))
-    rows.append((f"{call} --sheet masks.jpg", "draws all masks over their pictures"))
+    if not drawn:
+        rows.append((f"{call} --sheet masks.jpg", "draws all masks over their pictures"))
     if report.record:
         rows.append((f"{call} --undo", "takes them back"))
     return [*([Text("nothing was written", "bold")] if report.dry else []), *next_lines(rows)]

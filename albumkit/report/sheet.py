@@ -85,7 +85,7 @@ class _Drawer:
             mask, whose, place = self._mask(example)
         except Exception as error:  # a clip, a broken file: plugins raise nearly anything
             reason = self._reasons.get(example.path) or reason_of(error)
-            blank = Image.new("RGB", (self._side, self._side), _GROUND)
+            blank = Image.new("RGB", (self._side, self._side // 2), _GROUND)
             return _Tile(blank, (*words, (reason, _SEVERITIES["warning"])))
         picture.thumbnail((self._side, self._side), Image.Resampling.LANCZOS)
         if mask is None:
@@ -108,7 +108,7 @@ class _Drawer:
             return None, "", ""
         with self._album.source.open(example.mask) as stream:
             mask = load_picture(stream, 16 * self._side**2)
-        return mask, ", yours" if example.mask.path in self._yours else ", as it was", example.mask.path
+        return mask, ", yours" if example.mask.path in self._yours else "", example.mask.path
 
     def _named(self, place: str) -> list[tuple[str, tuple[int, int, int]]]:
         found = self._findings.get(place, [])
@@ -135,22 +135,26 @@ def _page(title: str, tiles: Sequence[_Tile], side: int) -> Image.Image:
     """Rows of tiles, about four wide to three high, under a title; each row as high as it needs."""
     columns = max(1, min(len(tiles), round(math.sqrt(len(tiles) * 4 / 3))))
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    heights = [side + _LINE * max(len(tile.words) for tile in row) + _GAP for row in rows]
+    shown = [max(tile.picture.height for tile in row) for row in rows]
+    heights = [
+        high + _LINE * max(len(tile.words) for tile in row) + 2 * _GAP
+        for high, row in zip(shown, rows, strict=True)
+    ]
     head = 2 * _GAP + _LINE
     size = (columns * (side + _GAP) + _GAP, head + sum(heights) + _GAP)
     page = Image.new("RGB", size, _GROUND)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT)
     draw.text((_GAP, _GAP), _fitted(title, size[0] - 2 * _GAP, font), _PAPER, font)
     top = head
-    for row, height in zip(rows, heights, strict=True):
+    for row, high, height in zip(rows, shown, heights, strict=True):
         for number, tile in enumerate(row):
             left = _GAP + number * (side + _GAP)
             page.paste(
                 tile.picture,
-                (left + (side - tile.picture.width) // 2, top + (side - tile.picture.height) // 2),
+                (left + (side - tile.picture.width) // 2, top + high - tile.picture.height),
             )
             for line, (text, colour) in enumerate(tile.words):
-                draw.text((left, top + side + 2 + line * _LINE), _fitted(text, side, font), colour, font)
+                draw.text((left, top + high + 2 + line * _LINE), _fitted(text, side, font), colour, font)
         top += height
     return page
 
