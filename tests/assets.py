@@ -15,6 +15,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,20 @@ def asset(name: str) -> Path:
         raise KeyError(name)
     place = FOLDER / name
     if not place.is_file():
-        words = f"{name} is not there: python tests/assets.py"
-        if os.environ.get("ALBUMKIT_NEED_ASSETS"):
-            pytest.fail(words)
-        pytest.skip(words)
+        _do_without(f"{name} is not there: python tests/assets.py")
     return place
+
+
+def optional(package: str) -> None:
+    """The same for a package that only an extra brings."""
+    if util.find_spec(package) is None:
+        _do_without(f"{package} is not installed: pip install -e .[dev]")
+
+
+def _do_without(words: str) -> None:
+    if os.environ.get("ALBUMKIT_NEED_ASSETS"):
+        pytest.fail(words)
+    pytest.skip(words)
 
 
 def fetch(purpose: str = "tests") -> list[Path]:

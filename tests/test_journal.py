@@ -98,7 +98,7 @@ def test_a_file_that_changed_meanwhile_is_left_alone(album):
     seen = Seen.of(album / "c.txt")
     (album / "c.txt").write_text("edited just now")
     before = files(album)
-    with pytest.raises(AlbumkitError, match=r"c\.txt: it changed while the fix was prepared"):
+    with pytest.raises(AlbumkitError, match=r"c\.txt: it changed meanwhile"):
         do(album, [CHANGES[0], Change("c.txt", "c.txt", b"new", seen)])
     assert files(album) == before
 

@@ -31,7 +31,8 @@ def recover(album: Path) -> str:
             problems = roll_back(Path(os.path.realpath(album)), workplace)
     except OSError as error:
         raise AlbumError(
-            f"An interrupted change of {album.as_posix()} waits to be rolled back: {error.strerror or error}.",
+            f"An interrupted change of {album.as_posix()} waits to be rolled back: "
+            f"{error.strerror or error}.",
             "Make the album writable and run the command again.",
         ) from error
     done = f"{album.as_posix()}: an interrupted change was rolled back; every file is as it was before it."
