@@ -215,3 +215,18 @@ def test_the_command_masks_an_album_with_a_real_model(tmp_path, weights):
     assert len(list((album / "masks").iterdir())) == 8
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 700
+
+
+@pytest.mark.slow
+def test_fifty_rendered_scenes_are_masked_as_they_were_drawn(weights):
+    """The figure of docs/commands/mask.md."""
+    world = pytest.importorskip("albumkit.engine.pocket.world", reason="the extra `train` is not installed")
+    asset("u2net.onnx")
+    pictures, truths = world.render(world.sample(7, 50), 512)
+    masker = open_rembg("u2net")
+    found = []
+    for picture, truth in zip(pictures.numpy(), truths.numpy(), strict=True):
+        mask = shape_mask(masker.find(Image.fromarray(picture)), (512, 512), AS_FOUND)
+        found.append(overlap(np.asarray(mask) >= 128, truth > 0))
+    print(f"intersection over union: mean {np.mean(found):.3f}, median {np.median(found):.3f}")
+    assert np.mean(found) >= 0.90

@@ -101,12 +101,13 @@ def _kept_lines(report: MaskReport, width: int) -> list[Text]:
     """The pictures that this call did not touch, by why."""
     plan = report.plan
     rows: list[tuple[str, list[str]]] = []
-    if plan.yours:
-        words = "are yours: made or changed by hand (--overwrite makes them anew and keeps the old ones)"
-        rows.append((f"{many(len(plan.yours), 'masks')} {words}", []))
-    if plan.ours:
-        words = "were made by an earlier call (--redo makes them anew)"
-        rows.append((f"{many(len(plan.ours), 'masks')} {words}", []))
+    if count := len(plan.yours):
+        be, them, old = ("is", "it", "the old one") if count == 1 else ("are", "them", "the old ones")
+        words = f"{be} yours: made or changed by hand (--overwrite makes {them} anew and keeps {old})"
+        rows.append((f"{many(count, 'masks')} {words}", []))
+    if count := len(plan.ours):
+        be, them = ("was", "it") if count == 1 else ("were", "them")
+        rows.append((f"{many(count, 'masks')} {be} made by an earlier call (--redo makes {them} anew)", []))
     for reason in dict.fromkeys(left.reason for left in plan.left):
         paths = [left.path for left in plan.left if left.reason == reason]
         rows.append((f"no mask for {len(paths)}: {reason}", paths))
