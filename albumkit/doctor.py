@@ -28,7 +28,12 @@ from albumkit.rule import Rule, load_rules
 State = Literal["there", "missing", "broken"]
 #: Extras that gather others or serve the developers of albumkit.
 _GATHERED = frozenset({"all", "dev"})
-_PURPOSES = {"video": "clips", "caption": "exact token counts", "train": "verify --effect"}
+_PURPOSES = {
+    "video": "clips",
+    "caption": "exact token counts",
+    "mask": "masks by rembg",
+    "train": "verify --effect",
+}
 #: Models in a Hugging Face cache that people train on, or whose tokenizer counts a caption.
 _BASES = re.compile(
     r"models--(?P<owner>[\w.-]+?)--(?P<name>(?:FLUX|Qwen3|Z-Image|Wan|LTX)[\w.-]*)", re.IGNORECASE

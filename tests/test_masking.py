@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from albumkit.cli.main import main as albumkit
 from albumkit.errors import AlbumkitError, UsageError
 from albumkit.mask.shaping import Shaping
 from albumkit.masking import make_masks, undo_masks
-from albumkit.workflows import lint_paths
+from albumkit.workflows import lint_paths, pack_album
 
 
 def opened(data: bytes) -> Image.Image:
@@ -88,6 +89,15 @@ def test_of_a_pair_the_end_picture_is_masked(tmp_path):
     shutil.copy(tmp_path / "vase_end.jpg", disc(alone / "vase.jpg"))
     masked(alone)
     assert masks(alone)["masks/vase.png"] == masks(tmp_path)["masks/vase.png"]
+
+
+def test_pack_takes_them_along(tmp_path):
+    album = discs(tmp_path / "cat", 10)
+    masked(album)
+    _, pack = pack_album(album, tmp_path / "cat.zip", force=True)
+    assert (pack.examples, pack.masks) == (10, 10)
+    with zipfile.ZipFile(tmp_path / "cat.zip") as archive:
+        assert archive.read("masks/a.png") == masks(album)["masks/a.png"]
 
 
 # Whose masks are touched
