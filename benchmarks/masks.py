@@ -6,9 +6,9 @@
 
 The photographs are the 15 of Debian's lomiri-wallpapers-16.04 and three cut-outs of each, 60 in all. Whole
 processes are timed, start and import included, in turns; both use all cores, the same weights and an empty
-output folder, albumkit an empty cache too. albumkit also judges the masks and writes them through its journal,
-which is in its time. One picture is masked beforehand: rembg's first import compiles for most of a minute.
-Prints a Markdown table. Linux and macOS.
+output folder, albumkit an empty cache too. Its time includes that it judges the masks and writes them through
+its journal. One picture is masked beforehand: rembg's first import compiles for most of a minute. Prints a
+Markdown table. Linux and macOS.
 """
 
 from __future__ import annotations
@@ -163,21 +163,18 @@ def main() -> None:
         end="",
     )
     print(f"load {load} at the end\n")
-    print(
-        "| 60 photographs | wall, median | peak memory | albumkit's rate | its memory |\n|---|---:|---:|---:|---:|"
-    )
+    print("| 60 photographs | wall, median | peak memory | albumkit's rate | its memory |")
+    print("|---|---:|---:|---:|---:|")
     print(f"| albumkit mask | {ours.wall:.1f} s | {ours.peak / 1e6:.0f} MB | | |")
     for name, peer in (("rembg p (cut-outs)", cut_outs), ("rembg p -om (masks)", only_masks)):
         ratio, memory = peer.wall / ours.wall, ours.peak / peer.peak
-        print(
-            f"| {name} | {peer.wall:.1f} s | {peer.peak / 1e6:.0f} MB | {ratio:.2f} times | {memory:.2f} times |"
-        )
+        cells = (name, f"{peer.wall:.1f} s", f"{peer.peak / 1e6:.0f} MB", f"{ratio:.2f} times")
+        print(f"| {' | '.join(cells)} | {memory:.2f} times |")
     print(f"\n{alike[1]} masks of both: mean intersection over union {alike[0]:.4f}.\n")
     if options.no_large:
         return
-    print(
-        f"| one photograph of {LARGE[0] * LARGE[1] / 1e6:.0f} megapixels | wall | peak memory |\n|---|---:|---:|"
-    )
+    print(f"| one photograph of {LARGE[0] * LARGE[1] / 1e6:.0f} megapixels | wall | peak memory |")
+    print("|---|---:|---:|")
     for album in large_photographs(options.work / "large"):
         alone = Measured()
         mask(album, work, model, alone)
