@@ -30,9 +30,9 @@ State = Literal["there", "missing", "broken"]
 _GATHERED = frozenset({"all", "dev"})
 _PURPOSES = {
     "video": "clips",
-    "caption": "exact token counts",
+    "caption": "captions by a model on this machine, exact token counts",
     "mask": "masks by rembg",
-    "train": "verify --effect",
+    "train": "train, generate, verify --effect",
 }
 #: Models in a Hugging Face cache that people train on, or whose tokenizer counts a caption.
 _BASES = re.compile(

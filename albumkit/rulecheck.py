@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from albumkit.caption.policy import check_policy, files_of
 from albumkit.config import KINDS
 from albumkit.errors import AlbumkitError
 from albumkit.facts import COSTS, FactCache, Measured
@@ -45,7 +46,7 @@ class Checked:
 
 
 def check_folder(folder: Path, fixtures: Path | None = None) -> list[Checked]:
-    """Check every rule and profile of a folder of rules.
+    """Check every rule, profile and caption policy of a folder of rules.
 
     Args:
         folder: It holds caption/, example/ ... as ours does.
@@ -79,6 +80,12 @@ def check_folder(folder: Path, fixtures: Path | None = None) -> list[Checked]:
                 check_profile(file, folder, rules)
             except AlbumkitError as error:
                 one.faults.append(error.message)
+    for file in files_of(folder):
+        checked.append(one := Checked(file.relative_to(folder).as_posix()))
+        try:
+            check_policy(file)
+        except AlbumkitError as error:
+            one.faults.append(error.message)
     known = rules_with_cases(fixtures) if fixtures else set()
     strays = sorted(known - {one.name for one in checked})
     return checked + [Checked(f"fixtures/{stray}", ["belongs to no rule of this folder"]) for stray in strays]

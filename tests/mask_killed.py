@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import jsonschema  # noqa: F401 - here once, rather than in every fork
+import jsonschema_rs  # noqa: F401
 from killing import main
 from mask_albums import Bright, masked
 

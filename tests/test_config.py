@@ -222,3 +222,14 @@ class TestExtend:
         assert caught.value.message.startswith(
             f"{(tmp_path / 'cat' / '..' / 'album.toml').as_posix()} line 1"
         )
+
+
+def test_what_captions_keep_to_is_inherited_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "album.toml").write_text('[caption]\nnever_say = ["glazed"]\ninstruction = "turn it blue"\n')
+    near = tmp_path / "cat" / "album.toml"
+    near.write_text('extend = "../album.toml"\n[caption]\nnever_say = []\n')
+    caption = load_config(near).caption
+    assert (caption.never_say, caption.instruction) == ((), "turn it blue")
+    assert refusal("[caption]\nnever_says = []").endswith("The nearest is never_say.")
+    assert "must be a list of texts" in refusal('[caption]\nnever_say = "glazed"')

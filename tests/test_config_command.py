@@ -173,7 +173,8 @@ def test_json_holds_all_of_it(album: Path) -> None:
     settings = {f"{row['table']}.{row['name']}": row for row in shown["settings"]}
     assert list(settings) == [
         *("album.kind", "album.trigger_phrase", "album.class_phrase", "album.exclude"),
-        *("use.runtime", "use.prompts", "use.resolution", "use.commercial", "train.trainer"),
+        *("use.runtime", "use.prompts", "use.resolution", "use.commercial"),
+        *("caption.never_say", "caption.instruction", "train.trainer"),
     ]
     assert settings["album.class_phrase"]["file"] == "../album.toml"
     assert settings["train.trainer"]["origin"] == "default for a subject album"
@@ -292,3 +293,16 @@ def test_columns_fold_instead_of_overflowing() -> None:
     lines = [line.plain for line in aligned(rows, 40, 0)]
     assert max(map(len, lines)) <= 40
     assert sum(line.count("x") for line in lines) == 60
+
+
+def test_what_captions_keep_to_is_shown_where_it_is_said(album: Path) -> None:
+    assert "[caption]" not in run("cat", NO_COLOR="1")
+    with (album / "album.toml").open("a", encoding="utf-8") as file:
+        file.write('[caption]\nnever_say = ["glazed"]\n')
+    lines = [line.split() for line in run("cat", NO_COLOR="1").splitlines()]
+    place = lines.index(["[caption]"])
+    assert lines[place + 1][:3] == ["never_say", '["glazed"]', "album.toml"]
+    assert lines[place + 2 : place + 4] == [[], ["[train]"]]
+    rows = {f"{row['table']}.{row['name']}": row for row in document("cat")["settings"]}
+    assert rows["caption.never_say"]["value"] == ["glazed"]
+    assert rows["caption.instruction"]["value"] is None

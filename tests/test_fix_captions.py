@@ -220,6 +220,15 @@ def test_another_trigger_is_shown_before_it_is_written(tmp_path):
     assert not (cat / ".albumkit").exists()
 
 
+def test_another_trigger_stands_in_the_shared_instruction_too(tmp_path):
+    cat = album(tmp_path, a="TOK cat")
+    text = '[caption]\nnever_say = ["TOK"]\ninstruction = "turn TOK cat blue"\n'
+    (cat / "album.toml").write_text(f'[album]\ntrigger_phrase = "TOK"\n{text}')
+    assert rename_trigger([cat], "sks", apply=True).exit_code == 0
+    caption = tomllib.loads((cat / "album.toml").read_text())["caption"]
+    assert caption == {"never_say": ["TOK"], "instruction": "turn sks cat blue"}
+
+
 def test_a_shared_file_is_left_to_its_owner(tmp_path):
     put(tmp_path, {"album.toml": '[album]\ntrigger_phrase = "TOK"\n[use]\nprompts = ["TOK cat"]\n'})
     cat = album(tmp_path, a="TOK cat")

@@ -290,7 +290,8 @@ def test_github_annotations_survive_any_name(album):
         "title": "caption/missing",
     }
     assert "This trainer stops at a picture without caption" in text
-    assert "\ndo: write " in text
+    assert "\ndo: albumkit caption cat " in text
+    assert "\nor: write " in text
 
 
 def test_github_shows_ten_of_a_severity_and_so_do_we(sixty):

@@ -79,6 +79,8 @@ def album(tmp_path: Path) -> Path:
         f"trainers {KLEIN}",
         "explain caption/missing",
         "config cat",
+        "caption cat --check --only caption/missing",
+        "caption cat --replace view sight --apply",
         "init cat --help",
         "verify cat.safetensors",
         "verify cat.safetensors cat.safetensors --for comfy --base klein-4b --format json",
@@ -104,7 +106,7 @@ def test_a_lora_is_converted_by_nothing_but_albumkit(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "lint --help", "convert --help"])
+@pytest.mark.parametrize("words", ["--help", "--version", "lint --help", "convert --help", "caption --help"])
 def test_help_loads_no_library_but_click(words, tmp_path):
     done = guarded(
         (*HEAVY, "numpy", "PIL", "pi_heif", "rich", "jsonschema_rs", "jsonschema", "av"),

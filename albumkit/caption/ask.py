@@ -86,8 +86,7 @@ class Asker:
         self, batch: Sequence[Ask], loaded: Sequence[_Pictures | CaptionerError]
     ) -> list[tuple[Ask, Outcome]]:
         """One batch's answers, kept before they are given out."""
-        both = list(zip(batch, loaded, strict=True))
-        shown = [(ask, images) for ask, images in both if isinstance(images, tuple)]
+        shown = [(a, images) for a, images in zip(batch, loaded, strict=True) if isinstance(images, tuple)]
         questions = [Question(images, a.instruction, a.system, a.max_tokens) for a, images in shown]
         answers = self.captioner.ask(questions) if questions else []
         if len(answers) != len(questions):
@@ -95,15 +94,13 @@ class Asker:
                 f"{self.captioner.name} gave {len(answers)} answers to {len(questions)} questions."
             )
         name = self.captioner.name
-        given = {a.path: answer for (a, _), answer in zip(shown, answers, strict=True)}
-        self._answers.keep(
-            (a.key(name), one.text) for a, _ in shown if isinstance(one := given[a.path], Answer)
-        )
-        results: list[tuple[Ask, Outcome]] = []
-        for ask, images in both:
-            answer = images if isinstance(images, CaptionerError) else given[ask.path]
-            results.append((ask, answer.text if isinstance(answer, Answer) else answer))
-        return results
+        given = list(zip((ask for ask, _ in shown), answers, strict=True))
+        self._answers.keep((ask.key(name), one.text) for ask, one in given if isinstance(one, Answer))
+        rest = iter(answers)
+        found = [images if isinstance(images, CaptionerError) else next(rest) for images in loaded]
+        return [
+            (ask, one.text if isinstance(one, Answer) else one) for ask, one in zip(batch, found, strict=True)
+        ]
 
 
 def _batches(asks: Sequence[Ask], batch: int) -> Iterator[list[Ask]]:

@@ -115,14 +115,18 @@ def _unquoted(text: str) -> str:
 
 def _without_start(use: Use, subject: Subject, text: str) -> str:
     """The text without one opening, or without the subject, at its beginning."""
-    if match := _opening(use.openings).match(text):
-        return _SEAM.sub("", text[match.end() :])
-    if not use.drops_subject:
-        return text
+    if (shorter := without_opening(use, text)) != text or not use.drops_subject:
+        return shorter
     for phrase in (subject.trigger, subject.class_phrase):
         if phrase and (match := _named(phrase).match(text)):
             return _SEAM.sub("", text[match.end() :])
     return text
+
+
+def without_opening(use: Use, text: str) -> str:
+    """The text without one of the policy's openings at its beginning."""
+    match = _opening(use.openings).match(text)
+    return _SEAM.sub("", text[match.end() :]) if match else text
 
 
 @functools.lru_cache(64)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from albumkit.caption.compose import Subject
-from albumkit.caption.policy import Limits, Use
+from albumkit.caption.compose import Subject, without_opening
+from albumkit.caption.policy import Limits, Policy, Use
 from albumkit.phrases import find_phrase, phrase_pattern
 from albumkit.words import phrases, words_of
 
@@ -29,10 +29,15 @@ class Fault:
     words: str
 
 
-def faults(limits: Limits, subject: Subject, caption: str, never_say: Sequence[str] = ()) -> list[Fault]:
-    """What is wrong with a caption by a policy, and by the words that its album forbids."""
+def faults(policy: Policy, subject: Subject, caption: str, never_say: Sequence[str] = ()) -> list[Fault]:
+    """What is wrong with a caption by a policy, and by the words that its album forbids; a blank one is for
+    lint to judge.
+    """
+    if not caption.strip():
+        return []
+    limits = policy.limits
     rest = without_subject(subject, caption)
-    found = [*_length(limits, rest)]
+    found = _length(limits, without_opening(policy.use, rest))
     if limits.one_sentence and _STOP.search(caption):
         found.append(Fault("one_sentence", "It is more than one sentence: make it one phrase with commas."))
     if limits.subject_once:
@@ -68,13 +73,13 @@ def answer_faults(use: Use, said: str) -> list[Fault]:
     return faults
 
 
-def _length(limits: Limits, rest: str) -> list[Fault]:
-    count = len(words_of(rest))
-    said = f"It has {count} words beside the subject"
+def _length(limits: Limits, said: str) -> list[Fault]:
+    count = len(words_of(said))
+    words = f"It has {count} {'word' if count == 1 else 'words'} beside the subject"
     if count < limits.fewest_words:
-        return [Fault("fewest_words", f"{said}: write at least {limits.fewest_words}.")]
+        return [Fault("fewest_words", f"{words}: write at least {limits.fewest_words}.")]
     if count > limits.most_words:
-        return [Fault("most_words", f"{said}: write at most {limits.most_words}.")]
+        return [Fault("most_words", f"{words}: write at most {limits.most_words}.")]
     return []
 
 

@@ -30,6 +30,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "asks.never": ("words",),
     "asks.references": ("count",),
     "asks.again": ("answer", "reasons"),
+    "asks.look": ("term",),
     "asks.shared": ("instructions", "fewest_words", "most_words"),
 }
 
@@ -45,6 +46,7 @@ class Asks:
     never: str = ""
     references: str = ""
     shared: str = ""
+    look: str = ""
     frames: int = 1
     #: Whether a captioner that only describes pictures is of no use.
     only_instructable: bool = False
@@ -101,14 +103,14 @@ def policy_for(kind: str, house: Path | None = None) -> Policy:
         ConfigError: a policy cannot be used, or a file beside it is named after no kind; names the file.
     """
     if house is not None:
-        _check_names(house / FOLDER)
+        for file in files_of(house):
+            _check_name(file)
         own = house / FOLDER / f"{kind}.toml"
         if own.is_file():
             return read_policy(own)
     return read_policy(rules_root() / FOLDER / f"{kind}.toml")
 
 
-@functools.cache
 def read_policy(file: Path) -> Policy:
     """One policy file; ``policy.kind`` is its name. Errors as :func:`policy_for`."""
     try:
@@ -185,11 +187,21 @@ def _bad_fields(name: str, text: str, fields: tuple[str, ...]) -> Iterator[str]:
             yield f"{name}: there is no field {field}{_or(nearest(field, fields))}"
 
 
-def _check_names(folder: Path) -> None:
+def files_of(folder: Path) -> list[Path]:
+    """What lies where a folder of rules has its policies."""
+    return sorted((folder / FOLDER).glob("*"))
+
+
+def check_policy(file: Path) -> None:
+    """Raises ConfigError for a file that is none, or that nothing would read."""
+    _check_name(file)
+    read_policy(file)
+
+
+def _check_name(file: Path) -> None:
     """A misspelt file name would leave ours in force without a word."""
-    for file in sorted(folder.glob("*")):
-        if file.suffix != ".toml" or file.stem not in KINDS:
-            raise ConfigError(file, f"is no caption policy: they are named {', '.join(KINDS)}.toml.")
+    if file.suffix != ".toml" or file.stem not in KINDS:
+        raise ConfigError(file, f"is no caption policy: they are named {', '.join(KINDS)}.toml.")
 
 
 @functools.cache

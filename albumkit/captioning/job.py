@@ -18,6 +18,7 @@ from albumkit.facts import FactCache, Measured
 from albumkit.house import rules_folder
 from albumkit.ledger import Ledger
 from albumkit.opening import OpenAlbum, open_album
+from albumkit.paths import rules_root
 from albumkit.settings import Settings, resolve
 from albumkit.workflows import image_libraries
 
@@ -40,6 +41,17 @@ class Job:
     @property
     def path(self) -> Path:
         return self.opened.path
+
+    @property
+    def policy_name(self) -> str:
+        """The policy's file: one of ours by its place in rules/, one of the house as the album sees it."""
+        ours = rules_root()
+        file = self.policy.file
+        return (
+            f"rules/{file.relative_to(ours).as_posix()}"
+            if ours in file.parents
+            else self.opened.relative(file)
+        )
 
     def judge(self) -> Judge:
         return Judge(self.path, self.settings, self.policy, self.subject, self.never_say, self.cache)

@@ -10,7 +10,7 @@ from pathlib import Path
 from albumkit.caption.compose import Subject
 from albumkit.caption.limits import faults
 from albumkit.caption.policy import Policy
-from albumkit.captioning.standing import sidecar_of
+from albumkit.captioning.standing import Sidecars
 from albumkit.facts import FactCache, Measured
 from albumkit.house import rules_for
 from albumkit.lint import Finding, lint
@@ -56,7 +56,7 @@ class Judge:
         opened = self.opened({**(among or {}), **captions})
         found: dict[str, list[Reason]] = defaultdict(list)
         for path, text in captions.items():
-            for fault in faults(self.policy.limits, self.subject, text, self.never_say):
+            for fault in faults(self.policy, self.subject, text, self.never_say):
                 found[path].append(Reason(f"policy/{fault.name}", fault.words))
         place = {path: number for number, path in enumerate(captions)}
         for finding in self._findings(opened, _caption_rules(opened)):
@@ -67,12 +67,12 @@ class Judge:
     def opened(self, captions: Mapping[str, str]) -> OpenAlbum:
         """The album as it would be with these captions."""
         opened = open_album(self.path)
-        proposed = {}
+        proposed, sidecars = {}, Sidecars(opened.album)
         for example in opened.album.examples:
             text = captions.get(example.path)
             caption = opened.album.caption(example)
             if text is not None and (caption is None or caption.text != text or caption.problem):
-                proposed[sidecar_of(opened.album, example)] = file_bytes(text)
+                proposed[sidecars.of(example)] = file_bytes(text)
         return open_album(self.path, proposed=proposed) if proposed else opened
 
     def _findings(self, opened: OpenAlbum, rules: Sequence[Rule]) -> list[Finding]:

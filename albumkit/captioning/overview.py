@@ -13,6 +13,7 @@ from albumkit.facts.caption_words import Said
 from albumkit.house import rules_for
 from albumkit.lint import Finding, lint
 from albumkit.opening import OpenAlbum
+from albumkit.words import phrases
 
 if TYPE_CHECKING:
     from albumkit.captioning.job import Job
@@ -66,7 +67,8 @@ def overview(job: Job, proposed: Mapping[str, str]) -> Overview:
 
 
 def _named(said: Mapping[str, Said], kind: str, wanted: tuple[str, ...]) -> Named:
-    counts = Counter(name for one in said.values() for name in one.find(kind))
+    listed = phrases(kind)  # looked for in the words without trigger and class phrase: "cookie box" is no box
+    counts = Counter(name for one in said.values() for name in listed.find(" ".join(one.words), one.words))
     return Named(dict(counts.most_common()), tuple(name for name in wanted if not counts[name]))
 
 

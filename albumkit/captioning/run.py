@@ -12,6 +12,7 @@ from typing import Literal
 
 from PIL import Image
 
+from albumkit.album.names import same_name
 from albumkit.caption.answers import Answers
 from albumkit.caption.ask import Ask, Asker
 from albumkit.caption.compose import again_text, compose, question_text, shared_text, used
@@ -21,7 +22,7 @@ from albumkit.caption.protocol import Captioner
 from albumkit.captioning.job import Job, open_job
 from albumkit.captioning.judging import Reason
 from albumkit.captioning.overview import Overview, overview
-from albumkit.captioning.standing import Standing, hashes_of
+from albumkit.captioning.standing import Sidecars, Standing, hashes_of
 from albumkit.captioning.writing import Wrote, write_captions
 from albumkit.errors import AlbumkitError, CaptionerError, UsageError
 from albumkit.facts import Unmeasured
@@ -56,12 +57,13 @@ class Outcome:
 
 @dataclass
 class CaptionReport:
-    """One call of caption. ``there``: captions that were left as they are, because nobody asked for others.
-    ``stopped``: why the call ended before all was asked: "" or in words; ``interrupted`` by Ctrl-C.
+    """One call of caption. ``policy``: its file, as people call it. ``there``: captions that were left as
+    they are, because nobody asked for others. ``stopped``: why nothing more could be asked.
     """
 
     album: str
     kind: str
+    policy: str
     captioner: str
     dry: bool
     outcomes: list[Outcome] = field(default_factory=list)
@@ -69,6 +71,8 @@ class CaptionReport:
     wrote: Wrote = field(default_factory=Wrote)
     overview: Overview | None = None
     stopped: AlbumkitError | None = None
+    #: Why answers are not kept for the next call, or "".
+    not_kept: str = ""
     interrupted: bool = False
     seconds: float = 0.0
 
@@ -120,9 +124,10 @@ def caption_album(
                 f"A shared instruction is for edit albums; this one is of kind {job.policy.kind}."
             )
         targets, there = _targets(job, which, only)
-        report = CaptionReport(job.opened.display, job.policy.kind, "", dry, there=there)
+        report = CaptionReport(job.opened.display, job.policy.kind, job.policy_name, "", dry, there=there)
         report.outcomes = [Outcome(one.example.path, before=one.text) for one in targets]
         run = _Run(job, report, {one.example.path: one for one in targets}, fresh, progress)
+        _set_shared_aside(job, targets, report)
         given = instruction or job.opened.config.caption.instruction
         if job.policy.kind == "edit" and not given and not shared:
             given = _already_shared(job)
@@ -146,6 +151,18 @@ def _targets(job: Job, which: Which, only: Sequence[str]) -> tuple[list[Standing
         raise UsageError(f"No picture of {job.opened.display} fits {' or '.join(only)}.")
     targets = all_ if owners is None else [one for one in all_ if one.owner in owners]
     return targets, len(all_) - len(targets)
+
+
+def _set_shared_aside(job: Job, targets: Sequence[Standing], report: CaptionReport) -> None:
+    """Two pictures of one name (``a.jpg``, ``a.png``) have one sidecar, which cannot be true of both."""
+    sidecars = Sidecars(job.opened.album)
+    owners: dict[str, list[Outcome]] = defaultdict(list)
+    for standing, one in zip(targets, report.outcomes, strict=True):
+        owners[same_name(sidecars.of(standing.example))].append(one)
+    for sidecar, sharing in owners.items():
+        for one in sharing if len(sharing) > 1 else ():
+            words = f"{sidecar} belongs to {' and '.join(o.path for o in sharing)}: give one another name."
+            one.state, one.reasons = "failed", [Reason("album/name-collision", words)]
 
 
 def _already_shared(job: Job) -> str:
@@ -173,9 +190,10 @@ class _Run:
 
     def give(self, instruction: str) -> None:
         """The same instruction for every pair; a person's word, so only lint's rules judge it."""
-        for one in self.report.outcomes:
+        wanted = [one for one in self.report.outcomes if one.state == "open"]
+        for one in wanted:
             one.caption = instruction.strip()
-        self._settle(self.report.outcomes)
+        self._settle(wanted)
 
     def ask(self, make: Callable[[], Captioner], *, shared: bool) -> None:
         """Round after round: all questions, then one judgement of all that came of them."""
@@ -190,7 +208,7 @@ class _Run:
                     "Name a model that follows instructions: --model ID, or --instruction TEXT.",
                 )
             asker = Asker(captioner, answers, self._load)
-            pending = list(self.report.outcomes)
+            pending = [one for one in self.report.outcomes if one.state == "open"]
             for number in range(1 if self.describes else 1 + AGAIN):
                 answered = self._round(asker, pending, number)
                 if shared and not number and not self.report.stopped:
@@ -200,6 +218,7 @@ class _Run:
                     return
                 pending = [one for one in refused if not one.stuck]
         finally:
+            self.report.not_kept = answers.problem
             answers.close()
             captioner.close()
 

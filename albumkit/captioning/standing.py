@@ -27,7 +27,6 @@ class Standing:
     owner: Owner
     text: str = ""
     digest: str = ""
-    problem: str = ""
 
 
 def standings(
@@ -53,12 +52,12 @@ def _standing(album: Album, example: Example, measured: Measured, ledger: Ledger
         return Standing(example, "nobody")
     try:
         digest = hashlib.sha256(caption_bytes(album, example.caption)).hexdigest()
-    except OSError as error:
-        return Standing(example, "person", problem=error.strerror or str(error))
+    except OSError:  # it is there, and nobody can say that it is ours
+        return Standing(example, "person", caption.text)
     owner: Owner = "person"
     if ledger is not None and (written := ledger.find("caption", media_of(example, measured), digest)):
         owner = "accepted" if written.note.get("accepted") else "machine"
-    return Standing(example, owner, caption.text, digest, caption.problem)
+    return Standing(example, owner, caption.text, digest)
 
 
 def caption_bytes(album: Album, source: CaptionSource) -> bytes:
@@ -84,18 +83,17 @@ def media_of(example: Example, measured: Measured) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def sidecar_of(album: Album, example: Example) -> str:
-    """Where the example's caption is written as a file: where it stands already, else ROOT with the ending
-    that most captions of the album have.
+class Sidecars:
+    """Where the captions of an album are written as files: where one stands already, else ROOT with the
+    ending that most captions of the album have.
     """
-    source = example.caption
-    if source is not None and source.kind in ("txt", "caption"):
-        return source.path
-    return f"{example.root}.{_usual_ending(album)}"
 
+    def __init__(self, album: Album) -> None:
+        kinds = Counter(example.caption.kind for example in album.examples if example.caption)
+        self._ending = max(("txt", "caption"), key=lambda kind: kinds[kind])
 
-def _usual_ending(album: Album) -> str:
-    endings = Counter(
-        e.caption.kind for e in album.examples if e.caption and e.caption.kind in ("txt", "caption")
-    )
-    return endings.most_common(1)[0][0] if endings else "txt"
+    def of(self, example: Example) -> str:
+        source = example.caption
+        if source is not None and source.kind in ("txt", "caption"):
+            return source.path
+        return f"{example.root}.{self._ending}"

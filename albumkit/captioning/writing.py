@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from albumkit.captioning.judging import file_bytes
-from albumkit.captioning.standing import Standing, media_of, sidecar_of, standings
+from albumkit.captioning.standing import Sidecars, Standing, media_of, standings
 from albumkit.errors import AlbumkitError, UsageError
 from albumkit.facts import FactCache, Measured
 from albumkit.fix import Edit, Refusal, undo
@@ -70,9 +70,10 @@ def write_captions(
     wanted = {p: text for p, text in texts.items() if p not in gone and now[p].text != text}
     there = {p: text for p, text in wanted.items() if now[p].owner != "nobody"}
     set_captions(draft, KIND, "another caption", there)
+    sidecars = Sidecars(opened.album)
     for one in now.values():
         if one.example.path in wanted and one.owner == "nobody":
-            _create(draft, sidecar_of(opened.album, one.example), wanted[one.example.path])
+            _create(draft, sidecars.of(one.example), wanted[one.example.path])
     changes = draft.changes()
     if dry or not changes:
         return Wrote("", tuple(draft.edits), tuple(draft.refusals))

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "--with",
     "with_",
-    type=click.Choice(["transformers", "endpoint", "pocket"]),
-    help="What captions: a model on this machine, a server, or the small one inside albumkit.",
+    type=click.Choice(["transformers", "endpoint"]),
+    help="What captions: a model on this machine, or a server.",
 )
 @click.option("--model", metavar="ID", help="A name on the hub, a folder, or the server's name for it.")
 @click.option("--base-url", metavar="URL", help="The server's address, as http://localhost:11434/v1.")
+@click.option("--key-variable", metavar="NAME", help="Its key's variable.  [default: ALBUMKIT_ENDPOINT_KEY]")
+@click.option("--concurrency", type=click.IntRange(1, 64), metavar="N", help="Questions to it at a time.")
+@click.option("--timeout", type=click.FloatRange(1), metavar="S", help="Seconds for an answer of it.")
+@click.option("--batch", type=click.IntRange(1, 64), metavar="N", help="Pictures at a time, on this machine.")
 @click.option("--redo", is_flag=True, help="Write the machine's captions anew too. Yours stay.")
 @click.option("--overwrite", is_flag=True, help="Write all anew, yours too; --undo brings them back.")
 @click.option("--files", multiple=True, metavar="GLOB", help="Only these pictures. May be repeated.")
@@ -34,7 +38,16 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Ask again what was asked by an earlier call.")
 @click.option("--dry-run", "dry", is_flag=True, help="Ask and show, but write nothing.")
 @click.option("--check", is_flag=True, help="Judge the captions that are there.")
-@click.option("--only", multiple=True, metavar="RULE", help="With --check: only what this rule says.")
+@click.option("--look", is_flag=True, help="Hold what captions say against what the model sees.")
+@click.option("--term", multiple=True, metavar="WORD", help="With --look: ask about this. May be repeated.")
+@click.option("--review", is_flag=True, help="Walk through the captions: picture, findings, accept or edit.")
+@click.option("--all", "all_", is_flag=True, help="With --review: yours and the accepted ones too.")
+@click.option(
+    "--only", multiple=True, metavar="RULE", help="With --check and --review: what this rule finds."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of pictures with captions."
+)
 @click.option("--replace", nargs=2, metavar="OLD NEW", help='Another phrase in all captions; NEW may be "".')
 @click.option("--apply", "apply_", is_flag=True, help="With --replace: write it.")
 @click.option("--undo", is_flag=True, help="Take back what the last call wrote; again: the one before.")
@@ -58,16 +71,24 @@ def command(album: Path, style: str, **options: Any) -> int:
         return _replace(album, style, options)
     if mode == "check":
         return _check(album, style, options)
+    if mode == "look":
+        return _look(album, style, options)
+    if mode == "review":
+        return _review(album, options)
     return _caption(album, style, options)
 
 
-_ASKING = ("with_", "model", "base_url", "fresh")
+#: Options that choose the captioner, as ``captioner_for`` takes them.
+_ASKED = ("model", "base_url", "key_variable", "concurrency", "timeout", "batch")
+_WRITING = ("redo", "overwrite", "shared", "instruction", "dry", "fresh")
 #: Each way of the command, and the options that it takes beside ALBUM and --format.
 _MODES: dict[str, tuple[str, ...]] = {
     "undo": (),
     "replace": ("apply_",),
-    "check": ("only", "files", "trainer"),
-    "": (*_ASKING, "redo", "overwrite", "files", "shared", "instruction", "dry", "trainer"),
+    "check": ("only", "files", "trainer", "sheet"),
+    "look": ("with_", *_ASKED, "term", "files", "fresh", "trainer"),
+    "review": ("all_", "only", "files", "trainer"),
+    "": ("with_", *_ASKED, *_WRITING, "files", "trainer", "sheet"),
 }
 
 
@@ -93,6 +114,7 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
     from albumkit.captioning import caption_album
     from albumkit.report.caption import caption_document, caption_lines
 
+    sheet = _sheet_file(options["sheet"])
     which: Any = "overwrite" if options["overwrite"] else "redo" if options["redo"] else "missing"
     with paced(style == "text") as progress:
         report = caption_album(
@@ -111,25 +133,87 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
         echo_json(caption_document(report))
     else:
         print_lines(lambda width: caption_lines(report, width))
+    if sheet is not None:
+        done = [one for one in report.outcomes if one.state == "captioned"]
+        _write_sheet(album, sheet, style, {one.path: one.caption for one in done}, options["trainer"])
     return report.exit_code
 
 
 def _captioner(options: dict[str, Any]) -> Captioner:
     from albumkit.caption.captioners import captioner_for
+    from albumkit.doctor import nvidia_cards
 
-    return captioner_for(options["with_"], model=options["model"], base_url=options["base_url"])
+    chosen = {name: options[name] for name in _ASKED}
+    return captioner_for(options["with_"], nvidia=bool(nvidia_cards()), **chosen)
 
 
 def _check(album: Path, style: str, options: dict[str, Any]) -> int:
     from albumkit.captioning import check_album
     from albumkit.report.caption import check_document, check_lines
 
+    sheet = _sheet_file(options["sheet"])
     report = check_album(album, files=options["files"], only=options["only"], trainer=options["trainer"])
     if style == "json":
         echo_json(check_document(report))
     else:
         print_lines(lambda width: check_lines(report, width))
+    if sheet is not None:
+        _write_sheet(album, sheet, style, {}, options["trainer"])
     return report.exit_code
+
+
+def _look(album: Path, style: str, options: dict[str, Any]) -> int:
+    from albumkit.captioning.look import look_at
+    from albumkit.report.look import look_document, look_lines
+
+    with paced(style == "text") as progress:
+        report = look_at(
+            album,
+            lambda: _captioner(options),
+            terms=options["term"],
+            only=options["files"],
+            fresh=options["fresh"],
+            trainer=options["trainer"],
+            progress=progress,
+        )
+    if style == "json":
+        echo_json(look_document(report))
+    else:
+        print_lines(lambda width: look_lines(report, width))
+    return int(bool(report.failed))
+
+
+def _review(album: Path, options: dict[str, Any]) -> int:
+    from albumkit.cli.review import review
+
+    return review(
+        album,
+        files=options["files"],
+        only=options["only"],
+        everything=options["all_"],
+        trainer=options["trainer"],
+    )
+
+
+def _sheet_file(file: Path | None) -> Path | None:
+    """Raises UsageError, before anything is asked, for a name that cannot hold the page."""
+    if file is not None and file.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{file.as_posix()}: the sheet is a page; its name ends in .html.")
+    if file is not None and not file.parent.is_dir():
+        raise UsageError(f"{file.as_posix()}: there is no folder {file.parent.as_posix()}.")
+    return file
+
+
+def _write_sheet(album: Path, file: Path, style: str, proposed: dict[str, str], trainer: str | None) -> None:
+    from albumkit.atomic import whole_file
+    from albumkit.captioning.sheet import sheet_of
+    from albumkit.report.html import render
+
+    report = sheet_of(album, proposed, trainer=trainer)
+    with whole_file(file) as stream:
+        for part in render(report, strict=False):
+            stream.write(part.encode())
+    click.echo(f"wrote  {file.as_posix()}", err=style == "json")
 
 
 def _replace(album: Path, style: str, options: dict[str, Any]) -> int:
@@ -142,9 +226,8 @@ def _replace(album: Path, style: str, options: dict[str, Any]) -> int:
     if style == "json":
         echo_json(change_document("replace", album.as_posix(), wrote))
     else:
-        again = (
-            "" if options["apply_"] else f"albumkit caption {quoted(album.as_posix())} --replace ... --apply"
-        )
+        call = f"albumkit caption {quoted(album.as_posix())} --replace {quoted(old)} {quoted(new)} --apply"
+        again = "" if options["apply_"] else call
         print_lines(lambda width: change_lines("replaced", album.as_posix(), wrote, width, again=again))
     return int(bool(wrote.refusals) or (bool(wrote.edits) and not options["apply_"]))
 

@@ -7,10 +7,8 @@ folder of its own. Nothing is ever downloaded here.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from albumkit import bases
 from albumkit.adapter.header import read_header
-from albumkit.engine import families
+from albumkit.engine import families, hub
 from albumkit.engine.machine import need_libraries, quiet
 from albumkit.errors import AlbumkitError, UsageError
 
@@ -32,8 +30,6 @@ POCKET = "pocket"
 _POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 #: The longest text that FLUX.2 klein was trained with; a tokenizer that holds less says so itself.
 _LONGEST_TEXT = 512
-#: Of a large file this many pieces of this size are looked at to tell whether it is the same.
-_PIECES, _PIECE = 16, 1 << 16
 _FORM = (
     "name a folder in diffusers' form, a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B, "
     "or pocket"
@@ -123,17 +119,15 @@ class Base:
         }
 
     def fingerprint(self, *parts: str) -> str:
-        """Identity of some parts by content, in an instant also for many gigabytes: every small file whole,
-        of each large one the size, the header and pieces evenly spread (never a date, a name of a folder or a
-        path).
+        """Identity of some parts by content, in an instant also for many gigabytes (never a date, a name of a
+        folder or a path).
         """
-        digest = hashlib.sha256()
-        for part in parts:
-            for file in sorted((self.folder / part).rglob("*")):
-                if file.is_file():
-                    digest.update(f"{part}/{file.name}\0{file.stat().st_size}\0".encode())
-                    _feed(digest, file)
-        return digest.hexdigest()
+        return hub.fingerprint(
+            (f"{part}/{file.name}", file)
+            for part in parts
+            for file in sorted((self.folder / part).rglob("*"))
+            if file.is_file()
+        )
 
     def load(self, part: str, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Any:
         """One part, frozen, ready to use.
@@ -170,9 +164,7 @@ class Base:
         return document
 
     def _fetch(self) -> str:
-        return (
-            f"hf download {self.asked}" if _is_hub_name(self.asked) else "copy or download the folder again"
-        )
+        return hub.fetch_line(self.asked)
 
 
 def find_base(asked: str) -> Base:
@@ -195,8 +187,8 @@ def find_base(asked: str) -> Base:
             f"--base {asked}: one file is no base: the text encoder and the autoencoder are needed, too.",
             _FORM,
         )
-    elif _is_hub_name(asked):
-        base = Base(asked, _in_cache(asked), known)
+    elif hub.is_hub_name(asked):
+        base = Base(asked, hub.in_cache(asked), known)
     elif by_id := bases.base_of_family(asked):
         return find_base(by_id.hub) if by_id.hub else _nothing(asked)
     else:
@@ -216,7 +208,7 @@ def bases_here() -> list[str]:
     whole.
     """
     found = [POCKET] if (_POCKET_FOLDER / "model_index.json").is_file() else []
-    for index in sorted(_hub_cache().glob("models--*/snapshots/*/model_index.json")):
+    for index in sorted(hub.hub_cache().glob("models--*/snapshots/*/model_index.json")):
         name = index.parts[-4].removeprefix("models--").replace("--", "/", 1)
         try:
             families.find(json.loads(index.read_text(encoding="utf-8"))["_class_name"])
@@ -228,40 +220,3 @@ def bases_here() -> list[str]:
 
 def _nothing(asked: str) -> Base:
     raise UsageError(f"--base {asked}: there is no such folder, and no base of that name.", _FORM)
-
-
-def _is_hub_name(name: str) -> bool:
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not name.startswith(".")
-
-
-def _hub_cache() -> Path:
-    if own := os.environ.get("HF_HUB_CACHE"):
-        return Path(own)
-    home = (
-        os.environ.get("HF_HOME")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-    )
-    return Path(home) / "hub"
-
-
-def _in_cache(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, cache_dir=_hub_cache(), local_files_only=True))
-    except LocalEntryNotFoundError as error:
-        raise AlbumkitError(f"{name} is not on this machine.", f"hf download {name}") from error
-
-
-def _feed(digest: Any, file: Path) -> None:
-    size = file.stat().st_size
-    with open(file, "rb") as stream:
-        if size <= _PIECES * _PIECE * 2:
-            digest.update(stream.read())
-            return
-        head = int.from_bytes(stream.read(8), "little")
-        digest.update(stream.read(min(head, size // 2)))
-        for number in range(_PIECES):
-            stream.seek((size - _PIECE) * number // (_PIECES - 1))
-            digest.update(stream.read(_PIECE))

@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -129,25 +130,23 @@ def quiet() -> Iterator[None]:
     import logging
     import warnings
 
-    import diffusers
-    import transformers
-
-    before: list[Any] = [diffusers.logging.get_verbosity(), transformers.logging.get_verbosity()]
-    bars = transformers.logging.is_progress_bar_enabled() if _has_bars(transformers) else False
+    # Captions need no diffusers.
+    names = [name for name in ("diffusers", "transformers") if find_spec(name) is not None]
+    logs = [import_module(name).logging for name in names]
+    before = [(log, log.get_verbosity(), _has_bars(log)) for log in logs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        diffusers.logging.set_verbosity(logging.ERROR)
-        transformers.logging.set_verbosity(logging.ERROR)
-        diffusers.logging.disable_progress_bar()
-        transformers.logging.disable_progress_bar()
+        for log in logs:
+            log.set_verbosity(logging.ERROR)
+            log.disable_progress_bar()
         try:
             yield
         finally:
-            diffusers.logging.set_verbosity(before[0])
-            transformers.logging.set_verbosity(before[1])
-            if bars:
-                transformers.logging.enable_progress_bar()
+            for log, verbosity, bars in before:
+                log.set_verbosity(verbosity)
+                if bars:
+                    log.enable_progress_bar()
 
 
-def _has_bars(module: Any) -> bool:
-    return hasattr(module.logging, "is_progress_bar_enabled")
+def _has_bars(log: Any) -> bool:
+    return hasattr(log, "is_progress_bar_enabled") and bool(log.is_progress_bar_enabled())

@@ -36,6 +36,8 @@ def caption_lines(report: CaptionReport, width: int = 80) -> list[Text]:
         lines += [Text(), Text("left as it is", "bold")]
         for refusal in report.wrote.refusals:
             lines += refusal_lines(refusal, width)
+    if report.not_kept:
+        lines += [Text(), *wrapped(report.not_kept, width, "", "bold yellow")]
     if report.stopped:
         lines += [Text(), Text("stopped before all was asked", "bold red")]
         lines += wrapped(report.stopped.message, width, "  ")
@@ -60,7 +62,7 @@ def _headline(report: CaptionReport) -> Text:
 def _by(report: CaptionReport, width: int) -> list[Text]:
     if not report.captioner:
         return []
-    words = f"by {report.captioner}, asked as rules/caption-policies/{report.kind}.toml says"
+    words = f"by {report.captioner}, asked as {report.policy} says"
     return wrapped(words, width, "  ", "dim")
 
 
@@ -124,7 +126,7 @@ def _next(report: CaptionReport) -> list[Text]:
     elif report.stopped or report.interrupted:
         rows.append((call, "goes on from here"))
     if report.wrote.record:
-        rows.append((f"{call} --review", "walks through them, picture by picture"))
+        rows.append((f"{call} --review", "shows them one by one"))
         rows.append((f"{call} --undo", "takes them back"))
     elif report.there and not report.outcomes:
         rows.append((f"{call} --check", "judges those that are there"))
@@ -145,7 +147,7 @@ def check_lines(report: CheckReport, width: int = 80) -> list[Text]:
     if report.overview is not None:
         lines += overview_lines(report.overview, width)
     call = f"albumkit caption {quoted(report.album)}"
-    rows = [(f"{call} --review", "walks through them, picture by picture")] if count else []
+    rows = [(f"{call} --review", "shows them one by one")] if count else []
     rows += [(call, "writes the missing ones")] if report.missing else []
     return [*lines, *([Text()] if rows else []), *next_lines(rows)]
 
@@ -180,6 +182,7 @@ def caption_document(report: CaptionReport) -> dict[str, Any]:
         "what": "caption",
         "album": report.album,
         "kind": report.kind,
+        "policy": report.policy,
         "captioner": report.captioner or None,
         "written": bool(report.wrote.record),
         "record": report.wrote.record or None,
