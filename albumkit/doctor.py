@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 
 from albumkit import __version__
 from albumkit.facts import find_fact
-from albumkit.paths import cache_dir, rules_root
+from albumkit.paths import cache_dir, from_home, rules_root
 from albumkit.rule import Rule, load_rules
 
 State = Literal["there", "missing", "broken"]
@@ -31,6 +31,7 @@ _GATHERED = frozenset({"all", "dev"})
 _PURPOSES = {
     "video": "clips",
     "caption": "captions by a model on this machine, exact token counts",
+    "mask": "masks by rembg",
     "train": "train, generate, verify --effect",
 }
 #: Models in a Hugging Face cache that people train on, or whose tokenizer counts a caption.
@@ -78,7 +79,7 @@ def examine() -> Diagnosis:
 
 
 def _core() -> list[Check]:
-    rules = f"{__version__}, {len(load_rules())} rules in {_home(rules_root())}"
+    rules = f"{__version__}, {len(load_rules())} rules in {from_home(rules_root())}"
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     upgrade = "pip install --upgrade albumkit"
     return [
@@ -150,9 +151,9 @@ def _cache() -> Check:
     else:
         reason = "cannot be written"
     if writable:
-        return Check("albumkit", "cache", "there", f"{size / 1e6:.1f} MB in {_home(folder)}")
+        return Check("albumkit", "cache", "there", f"{size / 1e6:.1f} MB in {from_home(folder)}")
     remedy = "set ALBUMKIT_CACHE_DIR to a folder of your own; until then every run measures anew"
-    return Check("albumkit", "cache", "broken", f"{_home(folder)}: {reason}", remedy)
+    return Check("albumkit", "cache", "broken", f"{from_home(folder)}: {reason}", remedy)
 
 
 def _tools() -> list[Check]:
@@ -232,8 +233,10 @@ def _models() -> list[Check]:
         names = []
     found = [match for name in names if (match := _BASES.fullmatch(name))]
     if not found:
-        return [Check("models", "bases", "missing", f"none in {_home(hub)}; only local training needs one")]
-    return [Check("models", f"{match[1]}/{match[2]}", "there", f"in {_home(hub)}") for match in found]
+        return [
+            Check("models", "bases", "missing", f"none in {from_home(hub)}; only local training needs one")
+        ]
+    return [Check("models", f"{match[1]}/{match[2]}", "there", f"in {from_home(hub)}") for match in found]
 
 
 def _idle(rules: Iterable[Rule], missing: dict[str, str]) -> list[Idle]:
@@ -267,9 +270,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _home(path: Path) -> str:
-    """A path as a person would write it."""
-    text, home = path.as_posix(), Path.home().as_posix()
-    return f"~{text[len(home) :]}" if text.startswith(f"{home}/") else text

@@ -20,7 +20,9 @@ from albumkit.errors import AlbumkitError, UsageError
 from albumkit.lint import AlbumResult
 from albumkit.opening import open_album
 from albumkit.pack import Pack
+from albumkit.paths import quoted
 from albumkit.settings import Settings, resolve
+from albumkit.trainer import LOCAL
 from albumkit.verifying import VerifyReport, verify_files
 from albumkit.workflows import Progress, archive_path, pack_album
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from albumkit.engine.memory import Forecast
     from albumkit.engine.pack import OpenPack
     from albumkit.engine.session import Event
-
-LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -361,7 +361,8 @@ def _need_masks(album: Path, settings: Settings, pack: Pack) -> None:
         return
     raise AlbumkitError(
         f"{pack.examples - pack.masks} of {pack.examples} examples have no mask, and create_masks is on.",
-        f"albumkit train {album.as_posix()} --set create_masks=false learns the pictures whole",
+        f"albumkit mask {quoted(album.as_posix())} makes them; "
+        f"albumkit train {quoted(album.as_posix())} --set create_masks=false learns the pictures whole",
     )
 
 

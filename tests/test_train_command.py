@@ -269,6 +269,7 @@ def test_missing_masks_stop_before_anything_is_made(place: Path) -> None:
     result = run(place, "train", "bare", "--out", "never")
     assert isinstance(result.exception, AlbumkitError)
     assert "1 of 4 examples have no mask" in result.exception.message
+    assert "albumkit mask bare makes them" in result.exception.remedy
     assert not (place / "never" / "run.json").exists()
 
 
