@@ -26,7 +26,7 @@ from albumkit.engine.base import POCKET
 from albumkit.engine.machine import TORCH_WITH_CUDA
 from albumkit.engine.survey import survey
 from albumkit.facts import find_fact
-from albumkit.paths import cache_dir, rules_root
+from albumkit.paths import cache_dir, from_home, rules_root
 from albumkit.rule import Rule, load_rules
 
 State = Literal["there", "missing", "broken"]
@@ -35,6 +35,7 @@ _GATHERED = frozenset({"all", "dev"})
 _PURPOSES = {
     "video": "clips",
     "caption": "captions by a model on this machine, exact token counts",
+    "mask": "masks by rembg",
     "train": "train, generate, verify --effect",
 }
 #: Other models in the hub's cache that people train on, or whose tokenizer counts a caption.
@@ -80,7 +81,7 @@ def examine() -> Diagnosis:
 
 
 def _core() -> list[Check]:
-    rules = f"{__version__}, {len(load_rules())} rules in {_home(rules_root())}"
+    rules = f"{__version__}, {len(load_rules())} rules in {from_home(rules_root())}"
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     upgrade = "pip install --upgrade albumkit"
     return [
@@ -152,9 +153,9 @@ def _cache() -> Check:
     else:
         reason = "cannot be written"
     if writable:
-        return Check("albumkit", "cache", "there", f"{size / 1e6:.1f} MB in {_home(folder)}")
+        return Check("albumkit", "cache", "there", f"{size / 1e6:.1f} MB in {from_home(folder)}")
     remedy = "set ALBUMKIT_CACHE_DIR to a folder of your own; until then every run measures anew"
-    return Check("albumkit", "cache", "broken", f"{_home(folder)}: {reason}", remedy)
+    return Check("albumkit", "cache", "broken", f"{from_home(folder)}: {reason}", remedy)
 
 
 def _tools() -> list[Check]:
@@ -226,7 +227,7 @@ def _models() -> list[Check]:
     """Bases that can be trained, whole or not, and other models in the hub's cache."""
     checks = []
     for found in survey():
-        problem, place = found.problem, _home(found.folder)
+        problem, place = found.problem, from_home(found.folder)
         if found.name == POCKET and problem is None:
             checks.append(Check("models", POCKET, "there", "the small base that ships with albumkit"))
         elif problem is None:
@@ -235,7 +236,7 @@ def _models() -> list[Check]:
             checks.append(Check("models", found.name, "missing", problem.message, problem.remedy))
     known = {check.name for check in checks}
     others = [name for name, _ in hub.all_snapshots() if _MODELS.fullmatch(name) and name not in known]
-    return checks + [Check("models", name, "there", f"in {_home(hub.hub_cache())}") for name in others]
+    return checks + [Check("models", name, "there", f"in {from_home(hub.hub_cache())}") for name in others]
 
 
 def _idle(rules: Iterable[Rule], missing: dict[str, str]) -> list[Idle]:
@@ -269,9 +270,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _home(path: Path) -> str:
-    """A path as a person would write it."""
-    text, home = path.as_posix(), Path.home().as_posix()
-    return f"~{text[len(home) :]}" if text.startswith(f"{home}/") else text

@@ -27,7 +27,7 @@ from albumkit.fix import (
 )
 from albumkit.journal import locked, perform
 from albumkit.lint import lint
-from albumkit.opening import OpenAlbum, open_album, recover_album
+from albumkit.opening import OpenAlbum, check_writable, open_album, recover_album
 from albumkit.rule import load_rules
 from albumkit.settings import Settings, resolve
 from albumkit.workflows import Progress, image_libraries, tracked_albums
@@ -151,7 +151,7 @@ def undo_fixes(paths: Sequence[Path]) -> FixReport:
     for path in expand(paths):
         shown = path.as_posix()
         try:
-            _check_folder(path)
+            check_writable(path, "fix")
             recover_album(path)
             with locked(path) as workplace:
                 done = undo(Path(os.path.realpath(path)), workplace, shown)
@@ -191,16 +191,8 @@ def _may(name: str, safeties: Sequence[Safety]) -> bool:
 
 
 def _opened(path: Path) -> OpenAlbum:
-    _check_folder(path)
+    check_writable(path, "fix")
     return open_album(path)
-
-
-def _check_folder(path: Path) -> None:
-    if not path.is_dir():
-        raise AlbumkitError(
-            f"{path.as_posix()} is a zip: fix changes files in folders only.",
-            "Unpack it, fix the folder, and pack that.",
-        )
 
 
 def _settings(opened: OpenAlbum) -> Settings:

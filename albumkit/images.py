@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from albumkit.colour import SRGB, judge_profile
+from albumkit.colour import SRGB, flat_rgb, judge_profile
 
 #: Formats that start programs, are vector graphics or containers of neither pictures nor pixels.
 _NEVER = frozenset({"EPS", "PDF", "WMF", "EMF", "MPEG", "HDF5", "GRIB", "BUFR", "FPX", "MIC"})
@@ -286,6 +287,38 @@ def _frames(image: Image.Image) -> int:
 def formats_of_ending(ending: str) -> tuple[str, ...]:
     """Pillow's names of the formats that go by this lower-case ending; empty for a rare one."""
     return _FORMATS.get(ending, ())
+
+
+def load_picture(stream: BinaryIO, most: int) -> Image.Image:
+    """One picture, upright, RGB in sRGB, of at most ``most`` pixels; what is transparent is seen on white.
+
+    Raises whatever Pillow raises; see :func:`reason_of`.
+    """
+    with open_image(stream) as image:
+        header = header_of(image, stream)
+        if header.frames > 1:  # counting them may have left the first one
+            image.seek(0)
+        if header.format == "JPEG" and isinstance(image, ImageFile.ImageFile):
+            by = next((by for by in (8, 4, 2) if header.pixels >= most * by * by), 1)
+            image.draft(None, (max(1, image.width // by), max(1, image.height // by)))
+        icc = image.info.get("icc_profile")
+        profile = judge_profile(icc, image.mode) if icc and header.profile == "convert" else None
+        image.load()
+        turned = upright(image, header.format, header.orientation)
+        plain = flat_rgb(
+            turned, icc if profile else None, profile.mode if profile else "RGB", has_alpha=header.has_alpha
+        )
+    return fitting(plain, most)
+
+
+def fitting(image: Image.Image, most: int) -> Image.Image:
+    """The picture, scaled down to at most ``most`` pixels where it has more."""
+    pixels = image.width * image.height
+    if pixels <= most:
+        return image
+    by = math.sqrt(most / pixels)
+    size = (max(1, int(image.width * by)), max(1, int(image.height * by)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def decode_error(stream: BinaryIO, reduce_jpeg: bool = True) -> str:

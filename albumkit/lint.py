@@ -137,7 +137,8 @@ def lint(
     wanted = [r for r in load_rules() if not r.opt_in] if rules is None else rules
     severities = profile_for(opened.config, settings.kind)
     active = [r for r in wanted if r.of_album and severities.get(r.id) != "off" and run.speaks(r)]
-    if COSTS.index(cost) >= COSTS.index("pixels") and any(r.cost == "pixels" for r in active):
+    of_pictures = any(r.cost == "pixels" and r.scope != "mask" for r in active)  # masks have pixels too
+    if COSTS.index(cost) >= COSTS.index("pixels") and of_pictures:
         measured.decode_all(opened.album.media)
     by_scope: dict[Scope, list[Rule]] = defaultdict(list)
     for rule in active:

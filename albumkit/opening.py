@@ -14,7 +14,7 @@ from albumkit.album import Album, ZipSource, read_album
 from albumkit.album.find import CONFIG_NAME
 from albumkit.album.names import Excluder
 from albumkit.config import Config, load_config, parse_config
-from albumkit.errors import ConfigError
+from albumkit.errors import AlbumkitError, ConfigError
 from albumkit.journal import recover
 
 #: Without a handler of the caller's, Python prints warnings to stderr: a person hears of a recovery whatever
@@ -53,7 +53,7 @@ class OpenAlbum:
 
 
 def open_album(
-    path: Path, *, tracked: frozenset[str] | None = None, proposed: Mapping[str, bytes] | None = None
+    path: Path, *, tracked: frozenset[str] | None = None, proposed: Mapping[str, bytes | None] | None = None
 ) -> OpenAlbum:
     """Read album.toml, if there is one, and then the album as it says (exclude, kind).
 
@@ -121,6 +121,15 @@ def recover_album(path: Path) -> None:
     """
     if done := recover(path):
         _log.warning("%s", done)
+
+
+def check_writable(path: Path, command: str) -> None:
+    """Raise AlbumkitError for a zip, which is read and never written; ``command`` is who wants to write."""
+    if not path.is_dir():
+        raise AlbumkitError(
+            f"{path.as_posix()} is a zip: {command} changes files in folders only.",
+            f"Unpack it, {command} the folder, and pack that.",
+        )
 
 
 def guess_kind(album: Album) -> str:

@@ -43,6 +43,12 @@ def state_dir() -> Path:
     return _user_dir("ALBUMKIT_STATE_DIR", "XDG_STATE_HOME", ".local/state", "Application Support")
 
 
+def from_home(path: Path) -> str:
+    """A path as a person would write it: ``~/.cache/albumkit``."""
+    text, home = path.as_posix(), Path.home().as_posix()
+    return f"~{text[len(home) :]}" if text.startswith(f"{home}/") else text
+
+
 def quoted(name: str) -> str:
     """A path as a shell takes it in one piece."""
     safe = all(c.isalnum() or c in "_-./:\\~+@,=" for c in name)

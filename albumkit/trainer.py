@@ -165,6 +165,10 @@ class Largest:
     source: str
 
 
+#: The id of the own engine among the trainers.
+LOCAL = "local"
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """How the packed album must look; ``knob`` is canonical, None where the pack is handed over by path."""

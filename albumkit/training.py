@@ -19,7 +19,9 @@ from albumkit.doctor import nvidia_cards
 from albumkit.errors import AlbumkitError, UsageError
 from albumkit.lint import AlbumResult
 from albumkit.opening import open_album
+from albumkit.paths import quoted
 from albumkit.settings import Settings, resolve
+from albumkit.trainer import LOCAL
 from albumkit.verifying import VerifyReport, verify_files
 from albumkit.workflows import Progress, Refused, archive_path, pack_album
 
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from albumkit.engine.memory import Forecast
     from albumkit.engine.pack import OpenPack
     from albumkit.engine.session import Event
-
-LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,9 @@ def prepare_training(
     machine_base = _base(settings)
     run = out or free_run(opened.album.name)
     if not dry and run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise UsageError(f"{run.as_posix()} is there already.", f"albumkit train --resume {run.as_posix()}")
+        raise UsageError(
+            f"{run.as_posix()} is there already.", f"albumkit train --resume {quoted(run.as_posix())}"
+        )
     if dry:
         with tempfile.TemporaryDirectory() as folder:
             return _prepare(
@@ -182,7 +184,7 @@ def resume_training(
     if found and found[-1].step >= knobs.steps:
         raise UsageError(
             f"{run.as_posix()} is finished: it has {found[-1].step} of {knobs.steps} steps.",
-            f"albumkit train --resume {run.as_posix()} --steps {found[-1].step * 2}",
+            f"albumkit train --resume {quoted(run.as_posix())} --steps {found[-1].step * 2}",
         )
     album = begun.album
     if album.exists():
@@ -257,12 +259,12 @@ def _settings(
     if trainer is None and hosted is not None and hosted != LOCAL:
         raise UsageError(
             f"{shown} is to be trained by {hosted} (album.toml), which is not this machine.",
-            f"albumkit pack {shown}   makes the archive for it\n"
-            f"albumkit train {shown} --trainer local   trains here",
+            f"albumkit pack {quoted(shown)}   makes the archive for it\n"
+            f"albumkit train {quoted(shown)} --trainer local   trains here",
         )
     if trainer not in (None, LOCAL):
         raise UsageError(
-            f"--trainer {trainer} is not this machine.", f"albumkit pack {shown} --trainer {trainer}"
+            f"--trainer {trainer} is not this machine.", f"albumkit pack {quoted(shown)} --trainer {trainer}"
         )
     given = {**overrides, **({"base": base} if base is not None else {})}
     settings = resolve(opened.config, guessed_kind=opened.guessed_kind, trainer=LOCAL, overrides=given)
@@ -348,11 +350,10 @@ def _need_masks(album: Path, settings: Settings, pack: OpenPack) -> None:
     if not settings.value("create_masks") or not bare:
         return
     named = ", ".join(bare[:4]) + (" ..." if len(bare) > 4 else "")
-    folder = f"{album.as_posix()}/masks"
     raise AlbumkitError(
         f"{len(bare)} of {len(pack.items)} examples have no mask, and create_masks is on: {named}.",
-        f"--set create_masks=false   learns the pictures whole\n"
-        f"put {folder}/{bare[0]}.png and so on there: white where the picture counts, black elsewhere",
+        f"albumkit mask {quoted(album.as_posix())}   makes them\n"
+        f"--set create_masks=false   learns the pictures whole",
     )
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from albums import SCENES
 from caption_runs import SUBJECT, captions, unfinished
-from test_fix_killed import DEAD, POINTS, RANDOM, points, run
+from killing import DEAD, POINTS, RANDOM, points, run
 
 from albumkit.opening import open_album
 
+SCRIPT = "caption_killed.py"
 COUNT = 6
 
 
@@ -25,7 +26,7 @@ class Case:
         (self.album / "IMG_03.txt").write_text("mine: TOK ceramic cat in a drawer, dim light, from above")
         self.before = captions(self.album)
         done = self.copy(folder / "done")
-        assert run("caption", [(0, done)]) == [0]
+        assert run(SCRIPT, "caption", [(0, done)]) == [0]
         moments, seconds = (done.parent / "moments").read_text().split()
         self.moments, self.seconds = int(moments), float(seconds)
         self.after = captions(done)
@@ -42,7 +43,7 @@ class Case:
         for album in albums:
             open_album(album)
             assert captions(album) in (self.before, self.after)
-        assert run("caption", [(0, album) for album in albums]) == [0] * len(albums)
+        assert run(SCRIPT, "caption", [(0, album) for album in albums]) == [0] * len(albums)
         for album in albums:
             assert captions(album) == self.after
             asked = Counter((album.parent / "asked").read_text().splitlines())
@@ -54,7 +55,7 @@ class Case:
 def die_at_each(case: Case, folder: Path, count: int) -> int:
     assert case.moments >= count
     jobs = [(moment, case.copy(folder / f"at-{moment}")) for moment in points(case.moments, count)]
-    assert run("caption", jobs) == [DEAD] * len(jobs)
+    assert run(SCRIPT, "caption", jobs) == [DEAD] * len(jobs)
     case.goes_on([album for _, album in jobs])
     return len(jobs)
 
@@ -65,7 +66,7 @@ def die_at_random(case: Case, folder: Path, count: int, seed: int) -> int:
     jobs = [
         (f"~{dice.random() * case.seconds:.4f}", case.copy(folder / f"kill-{seed}-{n}")) for n in range(count)
     ]
-    codes = run("caption", jobs)
+    codes = run(SCRIPT, "caption", jobs)
     case.goes_on([album for _, album in jobs])
     return sum(code != 0 for code in codes)
 

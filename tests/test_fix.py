@@ -322,7 +322,7 @@ def test_an_interrupted_fix_is_told_on_stderr(album):
         "cat",
     ]
     done = subprocess.run(call, cwd=album.parent, capture_output=True, text=True, check=False)
-    assert done.stderr == "cat: an interrupted fix was rolled back; every file is as it was before it.\n"
+    assert done.stderr == "cat: an interrupted change was rolled back; every file is as it was before it.\n"
     assert json.loads(done.stdout)
 
 

@@ -13,7 +13,17 @@ from sample_loras import COMFY, FAL, lora
 
 ROOT = Path(__file__).parent.parent
 #: A hook environment holds none of these.
-HEAVY = ("accelerate", "diffusers", "huggingface_hub", "peft", "safetensors", "torch", "transformers")
+HEAVY = (
+    "accelerate",
+    "diffusers",
+    "huggingface_hub",
+    "onnxruntime",
+    "peft",
+    "rembg",
+    "safetensors",
+    "torch",
+    "transformers",
+)
 KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
 
 #: Runs the command line; the first argument names the modules that nobody may ask for. An attempt counts even

@@ -98,7 +98,7 @@ def test_a_file_that_changed_meanwhile_is_left_alone(album):
     seen = Seen.of(album / "c.txt")
     (album / "c.txt").write_text("edited just now")
     before = files(album)
-    with pytest.raises(AlbumkitError, match=r"c\.txt: it changed while the fix was prepared"):
+    with pytest.raises(AlbumkitError, match=r"c\.txt: it changed meanwhile"):
         do(album, [CHANGES[0], Change("c.txt", "c.txt", b"new", seen)])
     assert files(album) == before
 
@@ -200,7 +200,7 @@ def test_every_command_that_opens_an_album_puts_it_right(album, caplog):
     pending(album, [{"from": "was.txt", "to": "moved.txt"}])
     with caplog.at_level(logging.WARNING):
         open_album(album)
-    assert "cat: an interrupted fix was rolled back; every file is as it was before it." in caplog.text
+    assert "cat: an interrupted change was rolled back; every file is as it was before it." in caplog.text
     assert texts(album)["was.txt"] == b"m"
     assert "moved.txt" not in texts(album)
 
@@ -260,7 +260,7 @@ def test_an_album_that_cannot_be_put_right_is_a_finding(album):
     (album / ".albumkit" / "pending.json").write_text("{")
     report = lint_paths([album], cache=FactCache.none())
     assert [f.rule for f in report.albums[0].findings] == ["album/unreadable"]
-    assert "the journal of an interrupted fix, cannot be read" in report.albums[0].findings[0].message
+    assert "the journal of an interrupted change, cannot be read" in report.albums[0].findings[0].message
 
 
 def test_what_died_before_it_began_is_swept(album):

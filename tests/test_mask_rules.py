@@ -86,7 +86,9 @@ def test_a_picture_without_mask_among_masked_ones_is_named(tmp_path):
         assert [(f.path, f.message) for f in result.findings] == [
             ("c.jpg", "no mask, while 2 of 3 examples have one.")
         ]
-        assert result.findings[0].remedies[0].do.startswith("draw masks/c.png")
+        made, drawn = result.findings[0].remedies[:2]
+        assert made.do == f"albumkit mask {folder.as_posix()}"
+        assert drawn.do.startswith("draw masks/c.png")
 
 
 def test_no_mask_is_missing_where_none_is_used(tmp_path):

@@ -299,8 +299,8 @@ def test_missing_masks_stop_before_anything_is_made(place: Path) -> None:
     assert isinstance(result.exception, AlbumkitError)
     assert result.exception.message == "1 of 4 examples have no mask, and create_masks is on: a."
     assert result.exception.remedy.splitlines() == [
+        "albumkit mask bare   makes them",
         "--set create_masks=false   learns the pictures whole",
-        "put bare/masks/a.png and so on there: white where the picture counts, black elsewhere",
     ]
     assert not (place / "never" / "run.json").exists()
 

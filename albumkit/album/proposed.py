@@ -13,14 +13,14 @@ from albumkit.album.source import Entry, FolderSource
 
 
 class ProposedSource(FolderSource):
-    """A folder with some files added or replaced in memory.
+    """A folder with some files added, replaced or taken away in memory.
 
-    ``proposed``: bytes by path (POSIX, relative to the folder). Their entries are as young as this object, so
-    the fact cache never keeps them.
+    ``proposed``: bytes by path (POSIX, relative to the folder); None: taken away. Entries of new files are as
+    young as this object, so the fact cache never keeps them.
     """
 
     def __init__(
-        self, root: Path, proposed: Mapping[str, bytes], tracked: frozenset[str] | None = None
+        self, root: Path, proposed: Mapping[str, bytes | None], tracked: frozenset[str] | None = None
     ) -> None:
         super().__init__(root, tracked)
         self._proposed = proposed
@@ -28,7 +28,11 @@ class ProposedSource(FolderSource):
 
     def entries(self, exclude: Excluder) -> list[Entry]:
         there = [entry for entry in super().entries(exclude) if entry.path not in self._proposed]
-        new = [Entry(p, len(data), self._born, 0) for p, data in self._proposed.items() if not exclude(p)]
+        new = [
+            Entry(path, len(data), self._born, 0)
+            for path, data in self._proposed.items()
+            if data is not None and not exclude(path)
+        ]
         return sorted(there + new, key=lambda entry: entry.path)
 
     def open(self, entry: Entry) -> BinaryIO:

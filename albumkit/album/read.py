@@ -29,7 +29,7 @@ def read_album(
     pairs: bool | None = None,
     tracked: frozenset[str] | None = None,
     name: str = "",
-    proposed: Mapping[str, bytes] | None = None,
+    proposed: Mapping[str, bytes | None] | None = None,
 ) -> Album:
     """Read a folder or zip.
 
@@ -41,6 +41,7 @@ def read_album(
         tracked: Only these paths exist (the files in git's index).
         name: What messages call the album; the folder's own name by default.
         proposed: Files of a folder that are not written yet, by path: captions and masks to be judged.
+            None: as if this one were taken away.
 
     Raises:
         AlbumError: when the folder cannot be listed or the zip is broken or unsafe.

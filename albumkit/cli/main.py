@@ -25,6 +25,7 @@ COMMANDS = {
     "config": "Show every setting of an album and where it comes from.",
     "fix": "Mend what lint found: preview, apply, undo.",
     "caption": "Write captions that teach: ask a model, judge its answers, review, undo.",
+    "mask": "Write masks of the subject: find it, judge the mask, draw a sheet, undo.",
     "pack": "Write the archive that the trainer receives.",
     "train": "Train a LoRA on an album, with a base on this machine.",
     "generate": "Make a picture with a base and a LoRA.",

@@ -10,6 +10,7 @@ import click
 from albumkit.cli.options import format_option, set_option, trainer_option
 from albumkit.cli.screen import echo_json, print_lines, progress_bar
 from albumkit.errors import UsageError
+from albumkit.paths import quoted
 
 if TYPE_CHECKING:
     from albumkit.training import Prepared
@@ -107,7 +108,7 @@ def _train(prepared: Prepared, style: str) -> int:
     except KeyboardInterrupt as stopped:
         saved = stopped.saved.step if isinstance(stopped, Interrupted) else None
         words = f"stopped after step {saved}, saved" if saved else f"stopped before step {prepared.since + 1}"
-        click.echo(f"{words}\n  do   albumkit train --resume {prepared.run.as_posix()}", err=True)
+        click.echo(f"{words}\n  do   albumkit train --resume {quoted(prepared.run.as_posix())}", err=True)
         return 130
     if style == "json":
         click.echo(_line(train_document(trained)))

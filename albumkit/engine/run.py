@@ -15,6 +15,7 @@ from albumkit.atomic import write_whole
 from albumkit.engine.knobs import Knobs
 from albumkit.engine.pack import OpenPack
 from albumkit.errors import AlbumkitError, UsageError
+from albumkit.paths import quoted
 
 SCHEMA = "albumkit-run/1"
 _FILE = "run.json"
@@ -104,5 +105,5 @@ def changed_album(album: Path, run: Path, changes: list[str]) -> AlbumkitError:
     shown = "; ".join(changes[:8]) + (f"; and {len(changes) - 8} more" if len(changes) > 8 else "")
     return AlbumkitError(
         f"{album.as_posix()} is not what the run began with: {shown}.",
-        f"albumkit train --resume {run.as_posix()} --accept-album-changes",
+        f"albumkit train --resume {quoted(run.as_posix())} --accept-album-changes",
     )

@@ -78,6 +78,8 @@ def _back(
     name back, so that it stays with its picture, and keeps its new contents.
     """
     old, new = entry["from"], entry["to"]
+    if new is None:
+        return _brought_back(album, record, index, entry)
     now = inside(album, new)
     if not is_there(now):
         return None, Refusal(NAME, new, f"it is no longer there{_kept(record, index, entry)}")
@@ -103,6 +105,18 @@ def _back(
     return Change(new, old, data, Seen.of(now)), refusal
 
 
+def _brought_back(
+    album: Path, record: Record, index: int, entry: Mapping[str, Any]
+) -> tuple[Change | None, Refusal | None]:
+    """The same for a file that was taken away."""
+    kept = record.old(index)
+    if os.path.lexists(inside(album, entry["from"])):
+        return None, Refusal(NAME, entry["from"], f"it is there again; its original is {kept.as_posix()}")
+    if not kept.is_file() or digest(kept) != entry["before"]:
+        return None, Refusal(NAME, entry["from"], "its kept original is gone or was changed")
+    return Change(None, entry["from"], kept), None
+
+
 def _is_taken(place: Path, now: Path) -> bool:
     """Whether another file has the old name; a name that differs in case alone may be the file's own."""
     if not os.path.lexists(place):
@@ -116,6 +130,8 @@ def _kept(record: Record, index: int, entry: Mapping[str, Any]) -> str:
 
 
 def _words(entry: Mapping[str, Any], change: Change, what: str) -> Edit:
+    if change.source is None:
+        return Edit(NAME, entry["from"], "brought back")
     if change.target is None:
         return Edit(NAME, entry["to"], f"taken away; it was made by {what}")
     words = [f"-> {entry['from'].rpartition('/')[2]}"] if entry["from"] != entry["to"] else []

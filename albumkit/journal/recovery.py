@@ -31,10 +31,11 @@ def recover(album: Path) -> str:
             problems = roll_back(Path(os.path.realpath(album)), workplace)
     except OSError as error:
         raise AlbumError(
-            f"An interrupted fix of {album.as_posix()} waits to be rolled back: {error.strerror or error}.",
+            f"An interrupted change of {album.as_posix()} waits to be rolled back: "
+            f"{error.strerror or error}.",
             "Make the album writable and run the command again.",
         ) from error
-    done = f"{album.as_posix()}: an interrupted fix was rolled back; every file is as it was before it."
+    done = f"{album.as_posix()}: an interrupted change was rolled back; every file is as it was before it."
     if not problems:
         return done
-    return f"{album.as_posix()}: an interrupted fix was rolled back, except: {'; '.join(problems)}."
+    return f"{album.as_posix()}: an interrupted change was rolled back, except: {'; '.join(problems)}."

@@ -72,7 +72,7 @@ def roll_back(album: Path, workplace: Path) -> list[str]:
         except OSError as error:
             name = entry["from"] or entry["to"]
             raise AlbumError(
-                f"An interrupted fix of {album.as_posix()} waits to be rolled back, but {name}: "
+                f"An interrupted change of {album.as_posix()} waits to be rolled back, but {name}: "
                 f"{error.strerror or error}.",
                 f"Mend that and run the command again. The originals are in {stage.folder.as_posix()}/old.",
             ) from error
@@ -99,7 +99,7 @@ def _read(file: Path) -> tuple[Stage, list[Mapping[str, Any]]]:
             raise ValueError("its folder is a link")  # a stranger's: we would tidy up elsewhere
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AlbumError(
-            f"{file.as_posix()}, the journal of an interrupted fix, cannot be read: {error}.",
+            f"{file.as_posix()}, the journal of an interrupted change, cannot be read: {error}.",
             f"The originals are in {file.parent.as_posix()}/undo; move {file.name} away when all is right.",
         ) from error
     return Stage(folder), entries

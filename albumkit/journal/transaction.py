@@ -81,7 +81,7 @@ def perform(
         AlbumkitError: naming the file in the way; the album is as it was.
     """
     if _go_back(album, workplace):  # somebody died since this change was planned
-        raise AlbumError("An interrupted fix was rolled back.", "Run the command again.")
+        raise AlbumError("An interrupted change was rolled back.", "Run the command again.")
     stage = Stage(_next_folder(workplace))
     try:
         entries = _stage(album, stage, changes)
@@ -117,7 +117,7 @@ def _go_back(album: Path, workplace: Path) -> bool:
     if not (workplace / PENDING).exists():
         return False
     if problems := roll_back(album, workplace):
-        raise AlbumError(f"The fix was rolled back, except: {'; '.join(problems)}.")
+        raise AlbumError(f"The change was rolled back, except: {'; '.join(problems)}.")
     return True
 
 
@@ -200,7 +200,7 @@ def _edit(album: Path, stage: Stage, index: int, change: Change) -> None:
     name = change.source or change.target or ""
     try:
         if source is not None and change.seen is not None and Seen.of(source) != change.seen:
-            raise OSError(0, "it changed while the fix was prepared")
+            raise OSError(0, "it changed meanwhile")
         if source is None:
             if target is not None:
                 move(stage.new(index), target, stage.aside(index))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from albumkit.paths import quoted
 from albumkit.report.text import file_size, many, wrapped
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def _lint(prepared: Prepared) -> str:
         return ""
     counts = [(prepared.result.count("warning"), "warnings"), (prepared.result.count("note"), "notes")]
     told = ", ".join(many(count, noun) for count, noun in counts if count)
-    return f"no errors, {told}: albumkit lint {prepared.album.as_posix()}" if told else "no errors"
+    command = f"albumkit lint {quoted(prepared.album.as_posix())}"
+    return f"no errors, {told}: {command}" if told else "no errors"
 
 
 def plan_document(prepared: Prepared) -> dict[str, Any]:

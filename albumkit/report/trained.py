@@ -9,6 +9,7 @@ from rich.text import Text
 
 from albumkit.adapter.predict import TITLES
 from albumkit.engine.base import POCKET
+from albumkit.paths import quoted
 from albumkit.report.text import file_size, many, wrapped
 from albumkit.report.train import duration, forecast_document, row
 
@@ -65,7 +66,8 @@ def _loads(trained: Trained, width: int) -> list[Text]:
             if base.id == POCKET and one.runtime != "diffusers":
                 words += ", but has no pocket to load it into"
         else:
-            words = f"{TITLES[one.runtime]}: {one.result}; albumkit verify {trained.adapter.as_posix()}"
+            file_name = quoted(trained.adapter.as_posix())
+            words = f"{TITLES[one.runtime]}: {one.result}; albumkit verify {file_name}"
         lines += _row("on paper", words, width, "green" if one.ok else "yellow")
     change = f"{effect.change * 100:.2g} %"
     if effect.ok:
@@ -141,7 +143,7 @@ def _next(trained: Trained, width: int) -> list[Text]:
     earlier = f"take an earlier file of {run}/checkpoints, or train again with {slower}"
     advice = [
         ("too fried", f"({signs}) {earlier}"),
-        ("not yet", f"albumkit train --resume {run} --steps {knobs.steps * 3 // 2}"),
+        ("not yet", f"albumkit train --resume {quoted(run)} --steps {knobs.steps * 3 // 2}"),
     ]
     return [line for name, words in advice for line in row(name, words, width)]
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from albumkit.adapter.header import read_header
 from albumkit.caption.captioners import blip, chat, florence2, processors
-from albumkit.caption.pictures import fitting
 from albumkit.caption.protocol import Answer, Question
 from albumkit.engine import hub
 from albumkit.engine.machine import Machine, find_machine, quiet
 from albumkit.errors import CaptionerError, MissingExtra, UsageError
+from albumkit.images import fitting
 
 if TYPE_CHECKING:
     from albumkit.caption.captioners.manner import Manner
