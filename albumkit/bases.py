@@ -33,6 +33,8 @@ class Base:
     #: "yes", "no" or "conditions".
     commercial: str | None
     sources: tuple[str, ...]
+    #: The hub wants a login and the licence accepted on its page first.
+    gated: bool = False
 
 
 @functools.cache

@@ -21,6 +21,10 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from albumkit import __version__
+from albumkit.engine import hub
+from albumkit.engine.base import POCKET
+from albumkit.engine.machine import TORCH_WITH_CUDA
+from albumkit.engine.survey import survey
 from albumkit.facts import find_fact
 from albumkit.paths import cache_dir, from_home, rules_root
 from albumkit.rule import Rule, load_rules
@@ -34,10 +38,8 @@ _PURPOSES = {
     "mask": "masks by rembg",
     "train": "train, generate, verify --effect",
 }
-#: Models in a Hugging Face cache that people train on, or whose tokenizer counts a caption.
-_BASES = re.compile(
-    r"models--(?P<owner>[\w.-]+?)--(?P<name>(?:FLUX|Qwen3|Z-Image|Wan|LTX)[\w.-]*)", re.IGNORECASE
-)
+#: Other models in the hub's cache that people train on, or whose tokenizer counts a caption.
+_MODELS = re.compile(r"[\w.-]+/(?:FLUX|Qwen3|Z-Image|Wan|LTX)[\w.-]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,27 +218,25 @@ def _torch(nvidia: bool) -> Check | None:
     if cuda:
         return Check("graphics", "torch", "there", f"{version}, built for CUDA {cuda}")
     if nvidia:
-        remedy = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
-        return Check(
-            "graphics", "torch", "broken", f"{version} cannot use the card: built without CUDA", remedy
-        )
+        words = f"{version} cannot use the card: built without CUDA"
+        return Check("graphics", "torch", "broken", words, TORCH_WITH_CUDA)
     return Check("graphics", "torch", "there", f"{version}, without CUDA")
 
 
 def _models() -> list[Check]:
-    """Base models in the Hugging Face cache; training on one needs no download then."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    try:
-        names = sorted(entry.name for entry in hub.iterdir() if entry.is_dir())
-    except OSError:
-        names = []
-    found = [match for name in names if (match := _BASES.fullmatch(name))]
-    if not found:
-        return [
-            Check("models", "bases", "missing", f"none in {from_home(hub)}; only local training needs one")
-        ]
-    return [Check("models", f"{match[1]}/{match[2]}", "there", f"in {from_home(hub)}") for match in found]
+    """Bases that can be trained, whole or not, and other models in the hub's cache."""
+    checks = []
+    for found in survey():
+        problem, place = found.problem, from_home(found.folder)
+        if found.name == POCKET and problem is None:
+            checks.append(Check("models", POCKET, "there", "the small base that ships with albumkit"))
+        elif problem is None:
+            checks.append(Check("models", found.name, "there", f"in {place}"))
+        else:
+            checks.append(Check("models", found.name, "missing", problem.message, problem.remedy))
+    known = {check.name for check in checks}
+    others = [name for name, _ in hub.all_snapshots() if _MODELS.fullmatch(name) and name not in known]
+    return checks + [Check("models", name, "there", f"in {from_home(hub.hub_cache())}") for name in others]
 
 
 def _idle(rules: Iterable[Rule], missing: dict[str, str]) -> list[Idle]:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 
 class AlbumkitError(Exception):
-    """What went wrong (``message``) and what mends it (``remedy``, may be empty)."""
+    """What went wrong (``message``) and what mends it (``remedy``: one way a line; may be empty)."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""``train --prepare``: the captions and masks that an album lacks, made into the run and never into the album.
+"""``train --prepare``: captions and masks that an album lacks, made into the run and never into the album.
 
 They lie in ``RUN/prepared`` under the paths that they would have in the album, so that a run that is gone on
 with packs the same files, whatever the models would say by then. A file that the album has by now counts.

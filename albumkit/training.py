@@ -1,7 +1,8 @@
-"""``train`` and ``generate``: lint, pack, loop, verify, composed; what was decided, then what came of it."""
+"""``train``: lint, pack, loop, verify, composed; what was decided, then what came of it."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -13,18 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from albumkit import __version__
 from albumkit.album import expand
-from albumkit.atomic import write_whole
+from albumkit.atomic import whole_file, write_whole
 from albumkit.config import Config
 from albumkit.doctor import nvidia_cards
 from albumkit.errors import AlbumkitError, UsageError
 from albumkit.lint import AlbumResult
 from albumkit.opening import open_album
-from albumkit.pack import Pack
 from albumkit.paths import quoted
+from albumkit.preparing import FOLDER as SIDECARS
+from albumkit.preparing import Makers, kept_sidecars, make_sidecars
 from albumkit.settings import Settings, resolve
 from albumkit.trainer import LOCAL
 from albumkit.verifying import VerifyReport, verify_files
-from albumkit.workflows import Progress, archive_path, pack_album
+from albumkit.workflows import Progress, Refused, archive_path, pack_album
 
 if TYPE_CHECKING:
     from albumkit.engine.base import Base
@@ -62,6 +64,29 @@ class Prepared:
         """How often each picture is seen."""
         return self.knobs.steps * self.knobs.examples_per_step / len(self.placed)
 
+    def looks_after(self, step: int) -> int:
+        """How often pictures will be made after this step; the look at step 0 is none of them."""
+        every, steps = self.knobs.validation_every, self.knobs.steps
+        return steps // every + bool(steps % every) - step // every if self.knobs.prompts else 0
+
+    @property
+    def look_seconds(self) -> float:
+        """What one look at all prompts will take, by the forecast of a step: a prediction is half of what an
+        example costs.
+        """
+        from albumkit.engine.sample import Recipe
+
+        recipe = Recipe.usual(self.base, self.knobs.resolution, self.knobs.resolution)
+        predictions = recipe.steps * (2 if recipe.guidance > 1 else 1) * len(self.knobs.prompts)
+        return predictions * self.forecast.step_seconds / self.knobs.examples_per_step / 2
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The forecast of what is still to do: training, and looking."""
+        looks = self.looks_after(self.since) + (self.since == 0 and bool(self.knobs.prompts))
+        left = self.knobs.steps - self.since
+        return self.forecast.step_seconds * left, self.look_seconds * looks
+
     @property
     def masked(self) -> int:
         """Examples whose mask counts."""
@@ -70,14 +95,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it. ``times`` are seconds by what they went into; ``peak`` the most bytes that steps took
-    on the card, None without one.
+    """What came of it. ``picture`` shows the base without and with it; ``times`` are seconds by what they
+    went into; ``peak`` the most bytes that steps took on the card, None without one.
     """
 
     prepared: Prepared
     adapter: Path
     verified: VerifyReport
     effect: Effect
+    picture: Path | None
     times: Mapping[str, float]
     peak: int | None
 
@@ -90,6 +116,7 @@ def prepare_training(
     overrides: Mapping[str, Any] | None = None,
     out: Path | None = None,
     strict: bool = False,
+    makers: Makers | None = None,
     dry: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -98,6 +125,7 @@ def prepare_training(
     Args:
         trainer: Only ``local`` trains here; needed where album.toml names a hosted one.
         out: The run folder; ``runs/NAME-1``, ``-2`` ... by default.
+        makers: Make the captions and masks that the album lacks, for this run alone (``--prepare``).
         dry: Pack into a folder that is thrown away, and leave nothing behind (``train --plan``).
 
     Raises:
@@ -114,22 +142,22 @@ def prepare_training(
         raise UsageError(f"{run.as_posix()} is there already.", f"albumkit train --resume {run.as_posix()}")
     if dry:
         with tempfile.TemporaryDirectory() as folder:
-            return _prepare(
-                opened.path, Path(folder), run, settings, overrides, machine_base, strict, progress
-            )
+            (Path(folder) / "pack").mkdir()
+            plan = _Packing(opened.path, Path(folder) / "pack", run, settings, overrides, machine_base, strict)
+            return _prepare(plan, makers, progress)
     made = not run.exists()
     (run / "pack").mkdir(parents=True, exist_ok=True)
     try:
-        prepared = _prepare(
-            opened.path, run / "pack", run, settings, overrides, machine_base, strict, progress
-        )
+        plan = _Packing(opened.path, run / "pack", run, settings, overrides, machine_base, strict)
+        prepared = _prepare(plan, makers, progress)
     except AlbumkitError:
+        shutil.rmtree(run / SIDECARS, ignore_errors=True)  # our own; the models' answers are kept elsewhere
         with suppress(OSError):  # only what is empty
             (run / "pack").rmdir()
             if made:
                 run.rmdir()
         raise
-    begun = Begun(opened.path.resolve(), machine_base.asked, overrides, settings.runtimes, prepared.knobs)
+    begun = Begun(opened.path.resolve(), machine_base.place, overrides, settings.runtimes, prepared.knobs)
     write_run(run, begun)
     return prepared
 
@@ -165,11 +193,13 @@ def resume_training(
     if album.exists():
         with tempfile.TemporaryDirectory(dir=run) as folder:
             now = Path(folder) / begun.pack.name
-            pack_album(album, now, trainer=LOCAL, overrides=begun.overrides, progress=progress)
+            given: Any = {"trainer": LOCAL, "overrides": begun.overrides, "progress": progress}
+            given["proposed"] = kept_sidecars(run / SIDECARS, album)
+            pack_album(album, now, **given)
             if changes := changes_of(_open_pack(begun.pack), _open_pack(now)):
                 if not accept_changes:
                     raise changed_album(album, run, changes)
-                pack_album(album, begun.pack, trainer=LOCAL, overrides=begun.overrides, progress=progress)
+                pack_album(album, begun.pack, **given)
     base = find_base(begun.base)
     prepared = _planned(run, album, begun.runtimes, None, _open_pack(begun.pack), base, knobs)
     prepared = replace(prepared, since=found[-1].step if found else 0)
@@ -185,6 +215,7 @@ def train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
         AlbumkitError: a loss is no number, memory is short, the disk is full.
     """
     from albumkit.engine import checkpoint
+    from albumkit.engine.effect import side_by_side
     from albumkit.engine.session import Session
 
     start = time.perf_counter()
@@ -211,55 +242,13 @@ def train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
     before = time.perf_counter()
     verified = verify_files([adapter], runtimes=prepared.runtimes)
     effect = _effect(prepared, adapter)
+    picture = adapter.with_suffix(".effect.png") if effect.pictures else None
+    if picture is not None:
+        with whole_file(picture) as stream:
+            side_by_side(effect, adapter.name).save(stream, "PNG")
     now = time.perf_counter()
     times = {**session.times, "verifying": now - before, "all": now - start}
-    return Trained(prepared, adapter, verified, effect, times, peak)
-
-
-def generate(
-    prompt: str,
-    *,
-    base: str,
-    adapter: Path | None = None,
-    scale: float = 1.0,
-    seed: int = 0,
-    size: tuple[int, int] | None = None,
-    out: Path,
-) -> str:
-    """Make one picture.
-
-    Args:
-        size: Width and height in pixels; those of the base's own pictures by default.
-        out: A PNG.
-
-    Returns:
-        The adapter's trigger if the prompt lacks it, else "".
-
-    Raises:
-        UsageError: the size is none that the base can make.
-        AlbumkitError: the base or the adapter cannot be used.
-    """
-    from albumkit.atomic import whole_file
-    from albumkit.engine.base import find_base
-    from albumkit.engine.generate import Wish, make_pictures
-    from albumkit.engine.machine import find_machine
-    from albumkit.engine.sample import Recipe
-
-    found = find_base(base)
-    width, height = size or (found.side, found.side)
-    token = found.pixels_per_token
-    if width % token or height % token or width < token or height < token:
-        near = f"{max(1, round(width / token)) * token}x{max(1, round(height / token)) * token}"
-        raise UsageError(
-            f"--size {width}x{height}: both sides must be multiples of {token}.", f"--size {near}"
-        )
-    machine = find_machine(bool(nvidia_cards()))
-    recipe = Recipe.usual(found, width, height)
-    (picture,) = make_pictures(found, machine, [Wish(prompt, seed)], recipe, adapter, scale)
-    with whole_file(out) as stream:
-        picture.save(stream, "PNG")
-    trigger = verify_files([adapter]).files[0].trigger if adapter else ""
-    return "" if trigger.casefold() in prompt.casefold() else trigger
+    return Trained(prepared, adapter, verified, effect, picture, times, peak)
 
 
 def _settings(
@@ -275,8 +264,8 @@ def _settings(
     if trainer is None and hosted is not None and hosted != LOCAL:
         raise UsageError(
             f"{shown} is to be trained by {hosted} (album.toml), which is not this machine.",
-            f"albumkit pack {shown} makes the archive for it; "
-            f"albumkit train {shown} --trainer local trains here",
+            f"albumkit pack {shown}   makes the archive for it\n"
+            f"albumkit train {shown} --trainer local   trains here",
         )
     if trainer not in (None, LOCAL):
         raise UsageError(
@@ -288,7 +277,8 @@ def _settings(
 
 
 def _base(settings: Settings) -> Base:
-    from albumkit.engine.base import POCKET, bases_here, find_base
+    from albumkit.engine.base import POCKET, find_base
+    from albumkit.engine.survey import bases_here
 
     named = settings.value("base")
     if named:
@@ -296,32 +286,50 @@ def _base(settings: Settings) -> Base:
     here = bases_here()
     cards = [" ".join(card.split(", ")[:2]) + " MiB" for card in nvidia_cards()]
     has = f"bases: {', '.join(here) or 'none'}; graphics card: {', '.join(cards) or 'none'}"
-    hint = f"--base {POCKET} rehearses on the small base that ships with albumkit" if POCKET in here else ""
-    real = "--base black-forest-labs/FLUX.2-klein-base-4B trains a LoRA for FLUX.2 klein"
-    raise UsageError(
-        f"Which base? This machine has {has}.", "; ".join(words for words in (real, hint) if words)
-    )
+    ways = ["--base black-forest-labs/FLUX.2-klein-base-4B   trains a LoRA for FLUX.2 klein"]
+    if POCKET in here:
+        ways.append(f"--base {POCKET}   rehearses on the small base that ships with albumkit")
+    raise UsageError(f"Which base? This machine has {has}.", "\n".join(ways))
 
 
-def _prepare(
-    album: Path,
-    folder: Path,
-    run: Path,
-    settings: Settings,
-    overrides: Mapping[str, Any],
-    base: Base,
-    strict: bool,
-    progress: Progress | None,
-) -> Prepared:
+@dataclass(frozen=True)
+class _Packing:
+    """What is packed, and what for. ``folder``: where the archive goes, in the run or in a temporary one."""
+
+    album: Path
+    folder: Path
+    run: Path
+    settings: Settings
+    overrides: Mapping[str, Any]
+    base: Base
+    strict: bool
+
+
+def _prepare(plan: _Packing, makers: Makers | None, progress: Progress | None) -> Prepared:
     from albumkit.engine.knobs import Knobs
 
-    archive = folder / archive_path(open_album(album), folder).name
-    result, pack = pack_album(
-        album, archive, trainer=LOCAL, overrides=overrides, strict=strict, progress=progress
-    )
+    album, settings = plan.album, plan.settings
+    archive = plan.folder / archive_path(open_album(album), plan.folder).name
+    made = {}
+    if makers is not None:
+        made = make_sidecars(album, plan.folder.parent / SIDECARS, settings, makers, progress)
+    try:
+        result, _ = pack_album(
+            album,
+            archive,
+            trainer=LOCAL,
+            overrides=plan.overrides,
+            strict=plan.strict,
+            proposed=made,
+            progress=progress,
+        )
+    except Refused as refused:
+        remedy = "mend them as lint says, or leave a picture out with exclude in album.toml"
+        raise Refused(refused.result, "trained on", remedy) from refused
+    pack = _open_pack(archive)
     _need_masks(album, settings, pack)
-    knobs = Knobs.of(settings, base.side)
-    return _planned(run, album, settings.runtimes, result, _open_pack(archive), base, knobs)
+    knobs = Knobs.of(settings, plan.base.side)
+    return _planned(plan.run, album, settings.runtimes, result, pack, plan.base, knobs)
 
 
 def _planned(
@@ -356,13 +364,17 @@ def _usual_prompts(knobs: Knobs, pack: OpenPack) -> tuple[Any, ...]:
     return tuple(Prompt(text, knobs.seed + number) for number, text in enumerate(dict.fromkeys(texts)))
 
 
-def _need_masks(album: Path, settings: Settings, pack: Pack) -> None:
-    if not settings.value("create_masks") or pack.masks == pack.examples:
+def _need_masks(album: Path, settings: Settings, pack: OpenPack) -> None:
+    bare = [item.root for item in pack.items if item.mask is None]
+    if not settings.value("create_masks") or not bare:
         return
+    named = ", ".join(bare[:4]) + (" ..." if len(bare) > 4 else "")
+    shown = quoted(album.as_posix())
     raise AlbumkitError(
-        f"{pack.examples - pack.masks} of {pack.examples} examples have no mask, and create_masks is on.",
-        f"albumkit mask {quoted(album.as_posix())} makes them; "
-        f"albumkit train {quoted(album.as_posix())} --set create_masks=false learns the pictures whole",
+        f"{len(bare)} of {len(pack.items)} examples have no mask, and create_masks is on: {named}.",
+        f"albumkit mask {shown}   makes them\n"
+        f"albumkit train {shown} --prepare   makes them for this run alone\n"
+        f"albumkit train {shown} --set create_masks=false   learns the pictures whole",
     )
 
 
@@ -391,8 +403,9 @@ def _effect(prepared: Prepared, adapter: Path) -> Effect:
     from albumkit.adapter import open_adapter
     from albumkit.engine.effect import Look, measure_effects
 
-    side = max(prepared.base.pixels_per_token, min(512, prepared.base.side))
+    token = prepared.base.pixels_per_token
+    side = max(token, min(512, prepared.knobs.resolution) // token * token)
     wanted = [(open_adapter(adapter), prepared.knobs.prompts[0].text)]
-    look = Look(seed=prepared.knobs.prompts[0].seed, side=side)
-    (effect,) = measure_effects(prepared.base.asked, prepared.base.folder, wanted, look)
+    look = Look(seed=prepared.knobs.prompts[0].seed, side=side, picture=True)
+    (effect,) = measure_effects(prepared.base, wanted, look)
     return effect

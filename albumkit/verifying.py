@@ -19,7 +19,8 @@ from albumkit.album.find import config_above
 from albumkit.atomic import whole_file
 from albumkit.bases import all_bases
 from albumkit.config import Config, load_config
-from albumkit.engine.effect import Effect, Look, find_folder, measure_effects, side_by_side
+from albumkit.engine.base import Base, find_base
+from albumkit.engine.effect import Effect, Look, measure_effects, side_by_side
 from albumkit.errors import AdapterError, AlbumkitError, UnknownName, UsageError
 from albumkit.facts import find_fact
 from albumkit.house import rules_for
@@ -166,30 +167,30 @@ def verify_files(
             )
         if not path.exists():
             raise UsageError(f"{path.as_posix()}: there is no such file.")
-    folder = find_folder(trial.base) if trial is not None else None
-    size = find_base_size(base) if base is not None else _size_of(folder)
+    tried = find_base(trial.base, "--effect", any_pipeline=True) if trial is not None else None
+    size = find_base_size(base) if base is not None else _size_of(tried)
     report = VerifyReport([_verify(path, _from_options(runtimes), size, progress) for path in paths])
-    if trial is not None and folder is not None:
-        _try(report.files, trial, folder, progress)
+    if trial is not None and tried is not None:
+        _try(report.files, trial, tried, progress)
     return report
 
 
-def _size_of(folder: Path | None) -> Size | None:
+def _size_of(base: Base | None) -> Size | None:
     """The published model that a trial's base is, if it is one."""
     try:
-        return read_size(folder) if folder is not None else None
+        return read_size(base.weights("transformer")[0]) if base is not None else None
     except AdapterError:
         return None
 
 
-def _try(files: Sequence[Verified], trial: Trial, folder: Path, progress: Progress | None) -> None:
+def _try(files: Sequence[Verified], trial: Trial, base: Base, progress: Progress | None) -> None:
     """Run the base with each file that could be opened."""
     opened = [(file, file.adapter) for file in files if file.adapter is not None and file.error is None]
     wanted = [(adapter, trial.prompt or file.prompt) for file, adapter in opened]
     if not wanted:
         return
     step = functools.partial(progress, trial.base) if progress else None
-    effects = measure_effects(trial.base, folder, wanted, trial.look, step)
+    effects = measure_effects(base, wanted, trial.look, step)
     for (file, _), effect in zip(opened, effects, strict=True):
         file.effect = effect
         if effect.pictures:
@@ -258,7 +259,7 @@ def _verify(path: Path, asked: Asked | None, base: Size | None, progress: Progre
         judged = judge(adapter, [one], None, base=base, rules=about_programs)
         found.by_program[one.runtime] = judged.findings
     found.findings = tuple(judge(adapter, found.told, found.health, base=base, rules=found.rules).findings)
-    found.trigger, found.trigger_from = _trigger(adapter, config)
+    found.trigger, found.trigger_from = trigger_of(adapter, config)
     found.prompt = _prompt(config, found.trigger)
     return found
 
@@ -297,8 +298,8 @@ def _from_album(config: Config) -> Asked:
     return Asked(runtimes, config.origins["use.runtime"].file.as_posix())
 
 
-def _trigger(adapter: Adapter, config: Config) -> tuple[str, str]:
-    """The trigger, and who says so."""
+def trigger_of(adapter: Adapter, config: Config | None = None) -> tuple[str, str]:
+    """The trigger, and who says so: the file itself, else the album.toml above it."""
     for key in _TRIGGERS:
         if words := adapter.metadata.get(key, "").strip():
             return words, "the file's header"
@@ -308,7 +309,7 @@ def _trigger(adapter: Adapter, config: Config) -> tuple[str, str]:
         return str(words), "the file's header"
     except (ValueError, AttributeError, TypeError, RecursionError):
         pass  # no tags, or those of many captions
-    if words := config.album.trigger_phrase or "":
+    if config is not None and (words := config.album.trigger_phrase or ""):
         return words, config.origins["album.trigger_phrase"].file.as_posix()
     return "", ""
 

@@ -203,13 +203,15 @@ def pack_album(
 class Refused(PackRefused):
     """The album has errors; ``result`` is what lint found."""
 
-    def __init__(self, result: AlbumResult) -> None:
+    def __init__(
+        self,
+        result: AlbumResult,
+        done: str = "packed",
+        remedy: str = "Mend them, or pack all the same with --force (the manifest records it).",
+    ) -> None:
         count = result.count("error")
         what = f"{count} error{'s' if count != 1 else ''}" if count else "warnings, and --strict"
-        super().__init__(
-            f"{result.album} was not packed: {what}.",
-            "Mend them, or pack all the same with --force (the manifest records it).",
-        )
+        super().__init__(f"{result.album} was not {done}: {what}.", remedy)
         self.result = result
 
 

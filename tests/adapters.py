@@ -19,7 +19,7 @@ from albumkit.adapter.naming import musubi_name
 
 #: name -> (dtype, shape, data); data None: zeros.
 Tensors = dict[str, tuple[str, tuple[int, ...], bytes | None]]
-BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I8": 1, "F8_E4M3": 1}
+BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1}
 #: Small enough to build for real: what the matrices of FLUX.2 were run on.
 TINY = Size(
     "tiny",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
-from tiny_base import make_base
+from tiny_klein import make_klein
 
 from albumkit.engine import data, lora
 from albumkit.engine.base import Base, find_base
@@ -34,7 +34,7 @@ CAPTIONS = {
 @functools.cache
 def tiny_base(folder: Path) -> Path:
     """One base for a whole test session."""
-    return make_base(folder / "tiny-klein")
+    return make_klein(folder / "tiny-klein")
 
 
 def picture(number: int, size: tuple[int, int]) -> Image.Image:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from albums import good_album, picture, set_in
 
+from albumkit.cli import main as cli
+from albumkit.errors import AlbumkitError
+
 
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
@@ -45,6 +48,20 @@ def test_a_bug_exits_3_and_leaves_a_log(album, tmp_path):
     assert done.returncode == 3
     log = Path(done.stderr.rpartition(" ")[2].strip())
     assert "RuntimeError: boom" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("remedy", "lines"),
+    [("", []), ("mend it", ["  do   mend it"]), ("this\nthat", ["  do   this", "  or   that"])],
+)
+def test_an_error_is_told_with_every_way_to_mend_it(remedy, lines, monkeypatch, capsys):
+    def fail(**_options: object) -> None:
+        raise AlbumkitError("It broke.", remedy)
+
+    monkeypatch.setattr(cli.main, "main", fail)
+    with pytest.raises(SystemExit, match="1"):
+        cli.run()
+    assert capsys.readouterr().err.splitlines() == ["albumkit: It broke.", *lines]
 
 
 def test_explain_prints_the_page_and_knows_error_texts(tmp_path):

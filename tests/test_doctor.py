@@ -95,11 +95,16 @@ def test_programs_and_models(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     checks = by_name(examine())
     assert (checks["git"].state, checks["git"].remedy) == ("missing", "install git")
-    assert checks["bases"].state == "missing"
-    (tmp_path / "hub" / "models--black-forest-labs--FLUX.2-klein-base-4B").mkdir(parents=True)
-    (tmp_path / "hub" / "models--somebody--bert").mkdir()
-    models = [check.name for check in examine().checks if check.group == "models"]
-    assert models == ["black-forest-labs/FLUX.2-klein-base-4B"]
+    assert checks["pocket"].state == "there"
+    for name in ("black-forest-labs--FLUX.2-klein-base-4B", "Qwen--Qwen3-4B", "somebody--bert"):
+        (tmp_path / "hub" / f"models--{name}" / "snapshots" / "0123").mkdir(parents=True)
+    index = tmp_path / "hub/models--black-forest-labs--FLUX.2-klein-base-4B/snapshots/0123/model_index.json"
+    index.write_text('{"_class_name": "Flux2KleinPipeline", "vae": ["diffusers", "AutoencoderKLFlux2"]}')
+    models = {check.name: check for check in examine().checks if check.group == "models"}
+    assert list(models) == ["pocket", "black-forest-labs/FLUX.2-klein-base-4B", "Qwen/Qwen3-4B"]
+    klein = models["black-forest-labs/FLUX.2-klein-base-4B"]
+    assert (klein.state, klein.remedy) == ("missing", "hf download black-forest-labs/FLUX.2-klein-base-4B")
+    assert klein.detail.endswith("is not whole on this machine: vae/config.json is missing, and 1 more.")
 
 
 def test_a_cache_that_cannot_be_written_is_told(monkeypatch, tmp_path):

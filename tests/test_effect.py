@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adapters import TINY, Spelling, Tensors, places_of, tensors, write
+from adapters import Spelling, Tensors, places_of, tensors, write
 from click.testing import CliRunner
 from PIL import Image
 from sample_loras import COMFY, FAL, KOHYA
-from tiny_klein import make_klein
+from tiny_klein import SIZE, make_klein
 
 from albumkit.adapter import open_adapter
 from albumkit.cli.main import main
-from albumkit.engine.effect import Effect, Look, find_folder, mean_difference, measure_effects
+from albumkit.engine.base import find_base
+from albumkit.engine.effect import Effect, Look, mean_difference, measure_effects
 from albumkit.errors import AlbumkitError, MissingExtra, UsageError
 from albumkit.verifying import verify_files
 
 PROMPT = "a photo of TOK cat"
 #: Of the blocks: q, k and v of a double block count for themselves in diffusers.
-LAYERS = 30
+LAYERS = 16
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,7 @@ def klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tiny_lora(path: Path, spelling: Spelling = COMFY, zero: bool = False) -> Path:
-    made = tensors(places_of(TINY, spelling.layout, ("blocks",)), TINY, spelling, dtype="F32", seed=1)
+    made = tensors(places_of(SIZE, spelling.layout, ("blocks",)), SIZE, spelling, dtype="F32", seed=1)
     if zero:
         made = {k: (d, s, None if "lora_B" in k else raw) for k, (d, s, raw) in made.items()}
     return write(path, made)
@@ -39,7 +41,8 @@ def tiny_lora(path: Path, spelling: Spelling = COMFY, zero: bool = False) -> Pat
 
 def effects(klein: Path, *files: Path, look: Look | None = None) -> list[Effect]:
     wanted = [(open_adapter(file), PROMPT) for file in files]
-    return list(measure_effects("klein", klein, wanted, look or Look(side=64)))
+    base = find_base(str(klein), "--effect", any_pipeline=True)
+    return list(measure_effects(base, wanted, look or Look(side=64)))
 
 
 def test_every_layer_receives_it_and_the_prediction_changes(klein, tmp_path):
@@ -67,7 +70,7 @@ def test_pictures_side_by_side(klein, tmp_path):
     file = tiny_lora(tmp_path / "a.safetensors")
     steps: list[tuple[int, int]] = []
     look, wanted = Look(side=64, steps=2, picture=True), [(open_adapter(file), PROMPT)]
-    (effect,) = measure_effects("klein", klein, wanted, look, lambda *step: steps.append(step))
+    (effect,) = measure_effects(find_base(str(klein)), wanted, look, lambda *step: steps.append(step))
     assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
     before, after = effect.pictures
     assert before.size == after.size == (64, 64)
@@ -85,69 +88,57 @@ def test_a_file_that_does_not_fit_is_told_with_what_was_raised(klein, tmp_path):
 
 
 def _one_module() -> Tensors:
-    (place,) = [p for p in places_of(TINY, "bfl", ("blocks",)) if p.name == "single_blocks.0.linear2"]
-    return tensors([place], TINY, COMFY, dtype="F32")
+    (place,) = [p for p in places_of(SIZE, "bfl", ("blocks",)) if p.name == "single_blocks.0.linear2"]
+    return tensors([place], SIZE, COMFY, dtype="F32")
 
 
 # The base
 
 
-def test_a_missing_package_names_the_line_that_installs_it(monkeypatch):
+def test_a_missing_package_names_the_line_that_installs_it(klein, tmp_path, monkeypatch):
     def find(name: str) -> object:
         return None if name == "peft" else importlib.util.find_spec(name)
 
-    monkeypatch.setattr("albumkit.engine.effect.find_spec", find)
+    monkeypatch.setattr("albumkit.engine.machine.find_spec", find)
     with pytest.raises(MissingExtra) as caught:
-        find_folder("klein")
-    assert caught.value.message == "verify --effect needs the package peft."
+        verify(str(tiny_lora(tmp_path / "a.safetensors")), "--effect", str(klein))
+    assert caught.value.message == "--effect needs the package peft."
     assert caught.value.remedy == 'pip install "albumkit[train]"'
-
-
-def test_a_name_that_is_not_in_the_cache_names_the_command_that_fetches_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(AlbumkitError) as caught:
-        find_folder("black-forest-labs/FLUX.2-klein-base-4B")
-    assert caught.value.message == "black-forest-labs/FLUX.2-klein-base-4B is not on this machine."
-    assert caught.value.remedy == "hf download black-forest-labs/FLUX.2-klein-base-4B"
-
-
-def test_a_name_in_the_cache_is_found_there(tmp_path, monkeypatch, klein):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    repository = tmp_path / "models--me--klein"
-    (repository / "snapshots").mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("abc")
-    (repository / "snapshots" / "abc").mkdir()
-    with pytest.raises(AlbumkitError, match="me/klein is not whole on this machine"):
-        find_folder("me/klein")
-    (repository / "snapshots" / "abc" / "model_index.json").write_text("{}")
-    assert find_folder("me/klein") == repository / "snapshots" / "abc"
 
 
 @pytest.mark.parametrize(
     ("base", "words"),
     [
-        ("nowhere", "--effect nowhere: there is no such folder."),
-        ("empty", "--effect empty: there is no model_index.json in it."),
-        ("a.safetensors", "--effect a.safetensors: one file is no pipeline"),
+        ("nowhere", "--effect nowhere: there is no such folder"),
+        ("empty", "--effect empty: there is no model_index.json in it, and no diffusion_models."),
+        ("a.safetensors", "--effect a.safetensors: it holds something else, no part of a FLUX.2 klein."),
     ],
 )
 def test_what_is_no_base_is_refused(base, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
-    Path("a.safetensors").write_bytes(b"")
+    tiny_lora(Path("a.safetensors"))
     with pytest.raises(UsageError) as caught:
-        find_folder(base)
+        verify("a.safetensors", "--effect", base)
     assert caught.value.message.startswith(words)
-    assert "name on the hub such as black-forest-labs/FLUX.2-klein-base-4B" in caught.value.remedy
+    assert caught.value.remedy.startswith("--effect black-forest-labs/FLUX.2-klein-base-4B   or another name")
 
 
-def test_a_base_that_diffusers_cannot_load_is_told(tmp_path):
-    (tmp_path / "transformer").mkdir()
-    (tmp_path / "model_index.json").write_text('{"_class_name": "Flux2KleinPipeline"}')
-    file = tiny_lora(tmp_path / "a.safetensors")
-    with pytest.raises(AlbumkitError, match="cannot run klein: ValueError: there are no"):
-        effects(tmp_path, file)
+def test_a_base_that_diffusers_cannot_load_is_told(klein, tmp_path):
+    broken = shutil.copytree(klein, tmp_path / "broken")
+    config = json.loads((broken / "transformer" / "config.json").read_text())
+    (broken / "transformer" / "config.json").write_text(json.dumps({**config, "num_attention_heads": 3}))
+    with pytest.raises(AlbumkitError, match="broken: transformer could not be loaded: ") as caught:
+        effects(broken, tiny_lora(tmp_path / "a.safetensors"))
+    assert caught.value.remedy == "copy or download the folder again"
+
+
+def test_a_pipeline_that_takes_no_lora_is_told(klein, tmp_path):
+    other = shutil.copytree(klein, tmp_path / "other")
+    index = json.loads((other / "model_index.json").read_text())
+    (other / "model_index.json").write_text(json.dumps({**index, "_class_name": "DDPMPipeline"}))
+    with pytest.raises(AlbumkitError, match="other: a DDPMPipeline takes no LoRA"):
+        effects(other, tiny_lora(tmp_path / "a.safetensors"))
 
 
 # The command
@@ -168,13 +159,13 @@ def test_the_command_tells_and_writes_the_picture(klein, tmp_path, monkeypatch):
     assert code == 0
     first = " ".join(said.partition("\n\n")[0].split())
     assert first.startswith("cat.safetensors loads fully in ComfyUI and diffusers, and changes what ")
-    assert "30 of 30 layers received it" in said
+    assert "16 of 16 layers received it" in said
     assert 'asked for "a photo of TOK cat", seed 0' in said
     assert "wrote  cat.effect.png" in said
     with Image.open("cat.effect.png") as sheet:
-        assert sheet.size == (64 + 8 + 64, 24 + 64)
+        assert sheet.size == (256 + 8 + 256, 24 + 256)
         # The difference told is that of the two halves.
-        halves = [sheet.crop((left, 24, left + 64, 88)) for left in (0, 72)]
+        halves = [sheet.crop((left, 24, left + 256, 280)) for left in (0, 264)]
         assert f"the picture by {mean_difference(*halves):.1f} of 255 levels" in " ".join(said.split())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -12,17 +13,27 @@ from typing import Any
 import pytest
 from engine_runs import Bench, open_bench
 
+from albumkit.config import Config
 from albumkit.engine import checkpoint, data, lora, memory, validate
-from albumkit.engine.base import bases_here, find_base
+from albumkit.engine.base import find_base
 from albumkit.engine.knobs import Knobs, Prompt
 from albumkit.engine.loop import Loop
 from albumkit.engine.machine import Machine, find_machine
 from albumkit.engine.session import Session
 from albumkit.engine.stage import Stage
+from albumkit.engine.survey import bases_here
 from albumkit.errors import AlbumkitError, UsageError
+from albumkit.facts.training import training_side
+from albumkit.settings import resolve
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
+
+ACCEPT = (
+    "(accept the FLUX Non-Commercial License on "
+    "https://huggingface.co/black-forest-labs/FLUX.2-klein-base-9B first, then hf auth login)"
+)
+GATED = "black-forest-labs/FLUX.2-klein-base-9B"
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +100,75 @@ def test_base_in_the_cache_of_the_hub_is_found(
         assert found.licence == "Apache 2.0"
         assert found.text_length == 64
     assert "black-forest-labs/FLUX.2-klein-base-4B" in bases_here()
+    shutil.copytree(repository, tmp_path / "models--somebody--tuned")
+    tuned = find_base("somebody/tuned")
+    assert (tuned.id, tuned.name, tuned.title) == ("tuned", "somebody/tuned", "somebody/tuned")
 
 
+def test_no_path_of_this_machine_gets_into_a_file(bench: Bench) -> None:
+    assert str(bench.base.folder) == bench.base.asked
+    assert bench.base.name == bench.base.id == bench.base.title == "tiny-klein"
+    label = checkpoint.header_texts(
+        knobs=bench.knobs(), base=bench.base, album_hash="", captions={"a": 1}, version=""
+    )
+    assert not any(str(bench.base.folder.parent) in text for text in label.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("black-forest-labs/FLUX.2-klein-base-4B", "hf download black-forest-labs/FLUX.2-klein-base-4B"),
+        (GATED, f"hf download {GATED}   {ACCEPT}"),
+        ("somebody/klein-9b-tuned", "hf download somebody/klein-9b-tuned"),
+    ],
+)
 def test_missing_base_names_the_command_that_fetches_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, remedy: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(AlbumkitError) as caught:
-        find_base("black-forest-labs/FLUX.2-klein-base-9B")
-    assert caught.value.remedy == "hf download black-forest-labs/FLUX.2-klein-base-9B"
+        find_base(name)
+    assert caught.value.message == f"{name} is not on this machine."
+    assert caught.value.remedy == remedy
+
+
+def test_download_that_broke_off_is_told_and_not_listed(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the hub leaves it: shards that are not there yet, a name whose blob still ends in .incomplete."""
+    name = "black-forest-labs/FLUX.2-klein-base-4B"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--black-forest-labs--FLUX.2-klein-base-4B" / "snapshots" / "0123abcd"
+    shutil.copytree(bench.base.folder, snapshot)
+    encoder = snapshot / "text_encoder"
+    shards = [f"model-0000{number}-of-00003.safetensors" for number in (1, 2, 3)]
+    (encoder / "model.safetensors").rename(encoder / shards[0])
+    (encoder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(enumerate(shards))}))
+    with pytest.raises(AlbumkitError) as caught:
+        find_base(name)
+    assert caught.value.message == (
+        f"{name} is not whole on this machine: text_encoder/{shards[1]} is missing, and 1 more."
+    )
+    assert caught.value.remedy == f"hf download {name}"
+    assert name not in bases_here()
+    for shard in shards[1:]:
+        shutil.copy(encoder / shards[0], encoder / shard)
+    assert find_base(name).weights("text_encoder") == [encoder / shard for shard in shards]
+    weights = snapshot / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights.rename(tmp_path / "blob.incomplete")
+    with contextlib.suppress(OSError):  # Windows without the right to make links: the file is not there
+        weights.symlink_to(tmp_path / "blob")
+    with pytest.raises(AlbumkitError, match=r"transformer/diffusion_pytorch_model\.safetensors is missing\."):
+        find_base(name)
+
+
+def test_file_that_was_cut_short_is_told_before_anything_is_loaded(bench: Bench, tmp_path: Path) -> None:
+    shutil.copytree(bench.base.folder, tmp_path / "cut")
+    file = tmp_path / "cut" / "transformer" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    base = find_base(str(tmp_path / "cut"))
+    with pytest.raises(AlbumkitError, match="it is cut short"):
+        memory.forecast(base, bench.knobs(), bench.placed, bench.machine)
 
 
 def test_pipeline_that_cannot_be_trained_is_told(tmp_path: Path) -> None:
@@ -108,10 +179,11 @@ def test_pipeline_that_cannot_be_trained_is_told(tmp_path: Path) -> None:
 
 def test_broken_weights_are_told(bench: Bench, tmp_path: Path) -> None:
     shutil.copytree(bench.base.folder, tmp_path / "broken")
-    for file in (tmp_path / "broken" / "transformer").glob("*.safetensors"):
-        file.unlink()
-    with pytest.raises(AlbumkitError, match="no weights in transformer/"):
-        find_base((tmp_path / "broken").as_posix()).parameters("transformer")
+    (tmp_path / "broken" / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(AlbumkitError) as caught:
+        find_base((tmp_path / "broken").as_posix())
+    words = "broken is not whole on this machine: transformer/diffusion_pytorch_model.safetensors is missing."
+    assert caught.value.message.endswith(words)
 
 
 def test_torch_without_cuda_beside_an_nvidia_card_stops(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +192,7 @@ def test_torch_without_cuda_beside_an_nvidia_card_stops(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(AlbumkitError, match="installed without CUDA") as caught:
         find_machine(nvidia=True)
-    assert "pip install" in caught.value.remedy
+    assert caught.value.remedy.startswith("pip install --force-reinstall torch --index-url ")
     assert find_machine(nvidia=False).dtype == torch.float32
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     with pytest.raises(AlbumkitError, match=r"built for CUDA 13\.0, for which the driver may be too old"):
@@ -287,3 +359,17 @@ def test_resolution_is_the_base_s_own_unless_somebody_says(bench: Bench) -> None
     unset = dataclasses.replace(bench.settings, knobs={**bench.settings.knobs, "resolution": default})
     assert Knobs.of(unset, 128).resolution == 128
     assert Knobs.of(unset, 2048).resolution == 1024
+
+
+@pytest.mark.parametrize(
+    ("knobs", "side"),
+    [
+        ({"base": "pocket"}, 128),
+        ({"base": "pocket", "resolution": 256}, 256),
+        ({"base": "flux2-klein-4b"}, 1024),
+        ({"base": "a/folder"}, 1024),
+    ],
+)
+def test_lint_judges_pictures_by_the_side_that_is_trained_at(knobs: dict[str, object], side: int) -> None:
+    settings = resolve(Config(), guessed_kind="subject", trainer="local", overrides=knobs)
+    assert training_side(settings, settings.trainer) == side

@@ -153,8 +153,9 @@ def test_saved_is_what_was_trained_in_each_naming(
         torch.testing.assert_close(loop.predict(batch), other.predict(batch))
 
 
-def test_diffusers_loads_the_file_and_predicts_the_same(bench: Bench, tmp_path: Path) -> None:
-    loop = bench.loop(output_lora_format="comfy", learning_rate=0.05, warmup_steps=0)
+@pytest.mark.parametrize("form", ["diffusers", "comfy", "fal"])
+def test_diffusers_loads_the_file_and_predicts_the_same(bench: Bench, tmp_path: Path, form: str) -> None:
+    loop = bench.loop(output_lora_format=form, learning_rate=0.05, warmup_steps=0)
     for _ in range(3):
         loop.run_step()
     saved = checkpoint.save(tmp_path, loop, LABEL)

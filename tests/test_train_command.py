@@ -87,6 +87,7 @@ def test_run_folder_holds_everything(place: Path) -> None:
         "checkpoints/step-000002/TOK-tiny-klein-2.safetensors",
         "checkpoints/step-000006/state.safetensors",
         "TOK-tiny-klein-6.safetensors",
+        "TOK-tiny-klein-6.effect.png",
     } <= names
     assert [step for step, _ in losses(whole)] == [1, 2, 3, 4, 5, 6]
     with Image.open(whole / "sheet.png") as sheet:
@@ -96,17 +97,35 @@ def test_run_folder_holds_everything(place: Path) -> None:
 def test_end_tells_what_it_was_and_how_to_use_it(place: Path) -> None:
     said = (place / "whole.txt").read_text()
     for words in (
-        "4 examples, 4 with a mask, none left out; 64x64",
+        "4 examples, 4 with a mask, none left out",
+        "lint no errors, 1 warning, 2 notes: albumkit lint cats",
         "each example is seen 1.5 times",
         "lr x alpha / rank = 0.01 x 4 / 4 = 0.01",
         "rank 4 on 12 in double blocks, 4 in single blocks: 17,408 numbers",
-        "loads in ComfyUI, by its names and shapes",
-        "loaded into the base: 16 layers",
-        "The prompt needs TOK: without it you get the plain model.",
-        "Look at whole/sheet.png",
-        "--resume whole --steps 9",
+        "looks 1 prompt, at first, every 3 steps and at the end",
+        "saved every 2 steps and at the end",
+        "licence tiny-klein: unknown to albumkit: read the page of the base",
+        "64x64, nothing cut off: all",
+        # and the end
+        "whole/TOK-tiny-klein-6.safetensors",
+        "on paper ComfyUI knows all its names and shapes",
+        "in fact diffusers put it into 16 layers, and predictions change by ",
+        "without and with it: whole/TOK-tiny-klein-6.effect.png",
+        "cats: 4 examples, none dropped, each seen 1.5 times",
+        "base tiny-klein, unknown to albumkit: read the page of the base",
+        "6 steps, rank 4, lr x alpha / rank = 0.01, seed 0, target all, masks on",
+        "The loss cannot say. Look at whole/sheet.png: prompts across, steps down; step 0 is the base alone.",
+        "1 Copy the file into ComfyUI: whole/TOK-tiny-klein-6.safetensors -> ComfyUI/models/loras",
+        "3 Ask for it: a photo of TOK cat on the moon",
+        "--base tiny-klein --adapter whole/TOK-tiny-klein-6.safetensors",
+        "Without TOK in the prompt you get the plain model.",
+        "too fried",
+        "take an earlier file of whole/checkpoints, or train again with --set learning_rate=0.005",
+        "not yet albumkit train --resume whole --steps 9",
     ):
         assert words in " ".join(said.split()), words
+    assert "albumkit generate 'a photo of TOK cat on the moon' --base" in said  # on one line, to be copied
+    assert "works in nothing but albumkit" not in said
 
 
 def test_adapter_says_where_it_comes_from(place: Path) -> None:
@@ -132,6 +151,8 @@ def test_extended_run_goes_on_where_it_ended(place: Path) -> None:
         for name in ("longer", "eight")
     ]
     assert ends[0] == ends[1]
+    files = [place / name / "TOK-tiny-klein-8.safetensors" for name in ("longer", "eight")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_finished_run_is_not_begun_again(place: Path) -> None:
@@ -221,10 +242,12 @@ def test_events_are_json_lines(place: Path) -> None:
     done = run(place, "train", "cats", "--out", "events", "--set", "steps=2", "--format", "json")
     assert done.exit_code == 0, done.output
     documents = [json.loads(line) for line in done.output.splitlines()]
-    assert [one.get("event") for one in documents] == [
+    assert [one.get("event") for one in documents if one.get("event") != "encoded"] == [
         *("encoding", "tried", "sample", "step", "step", "checkpoint", "sample"),
         None,
     ]
+    encoded = [(one["done"], one["of"]) for one in documents if one.get("event") == "encoded"]
+    assert encoded == [(number, 10) for number in range(1, 11)]
     assert documents[-1]["schema"] == "albumkit-trained/1"
     assert documents[-1]["loads"]["comfy"] == "full"
     assert documents[-1]["effect"]["ok"] is True
@@ -239,7 +262,10 @@ def test_events_are_json_lines(place: Path) -> None:
         (("--resume", "cats"), "--resume cats: that is no run: it has no run.json."),
         (("cats",), "Which base? This machine has bases: "),
         (("cats", "--base", "nobody/knows-this"), "nobody/knows-this is not on this machine."),
-        (("cats", "--base", "cats"), "--base cats: there is no model_index.json in it."),
+        (
+            ("cats", "--base", "cats"),
+            "--base cats: there is no model_index.json in it, and no diffusion_models.",
+        ),
         (("cats", "--base", "tiny-klein", "--out", "whole"), "whole is there already."),
         (
             ("cats", "--base", "tiny-klein", "--trainer", "fal-ai/krea"),
@@ -259,7 +285,10 @@ def test_hosted_trainer_of_the_album_is_pointed_to_pack(place: Path) -> None:
     (album / "album.toml").write_text('[train]\ntrainer = "fal-ai/flux-2-klein-9b-base-trainer"\n')
     result = run(place, "train", "hosted")
     assert isinstance(result.exception, AlbumkitError)
-    assert "albumkit pack hosted makes the archive" in result.exception.remedy
+    assert result.exception.remedy.splitlines() == [
+        "albumkit pack hosted   makes the archive for it",
+        "albumkit train hosted --trainer local   trains here",
+    ]
 
 
 def test_missing_masks_stop_before_anything_is_made(place: Path) -> None:
@@ -268,8 +297,12 @@ def test_missing_masks_stop_before_anything_is_made(place: Path) -> None:
     (album / "masks" / "a.png").unlink()
     result = run(place, "train", "bare", "--out", "never")
     assert isinstance(result.exception, AlbumkitError)
-    assert "1 of 4 examples have no mask" in result.exception.message
-    assert "albumkit mask bare makes them" in result.exception.remedy
+    assert result.exception.message == "1 of 4 examples have no mask, and create_masks is on: a."
+    assert result.exception.remedy.splitlines() == [
+        "albumkit mask bare   makes them",
+        "albumkit train bare --prepare   makes them for this run alone",
+        "albumkit train bare --set create_masks=false   learns the pictures whole",
+    ]
     assert not (place / "never" / "run.json").exists()
 
 

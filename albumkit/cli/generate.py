@@ -21,7 +21,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
 
 @click.command()
 @click.argument("prompt")
-@click.option("--base", required=True, metavar="BASE", help="A folder, a name on the hub, or pocket.")
+@click.option("--base", required=True, metavar="BASE", help="A folder or file, a name on the hub, or pocket.")
 @click.option("--adapter", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A LoRA file.")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="How strongly the LoRA counts.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise.")
@@ -30,9 +30,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("picture.png"),
-    show_default=True,
-    help="A PNG.",
+    help="A PNG.  [default: picture.png, or a number behind it]",
 )
 def command(
     prompt: str,
@@ -41,19 +39,20 @@ def command(
     scale: float,
     seed: int,
     size: tuple[int, int] | None,
-    out: Path,
+    out: Path | None,
 ) -> None:
     """Make a picture with a base and a LoRA.
 
     Warns when the LoRA's trigger is not in the prompt: without it you get the plain model.
     """
     from albumkit.engine.machine import share_processor
-    from albumkit.training import generate
+    from albumkit.generating import free_picture, generate
 
+    out = out or free_picture(Path())
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out.as_posix()}: the picture is written as .png.")
     share_processor()
     missing = generate(prompt, base=base, adapter=adapter, scale=scale, seed=seed, size=size, out=out)
     click.echo(out.as_posix())
     if missing:
-        click.echo(f"warning: the prompt lacks {missing}: that is the plain model.", err=True)
+        click.echo(f"warning: the prompt lacks {missing}: without it you get the plain model.", err=True)

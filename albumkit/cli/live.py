@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from albumkit.engine.session import Event
     from albumkit.training import Prepared
 
@@ -26,16 +24,22 @@ _LINES = 20
 class Trend:
     """The loss of late, against that of the beginning, and how fast it goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
         self._first: list[float] = []
         self._last: deque[float] = deque(maxlen=_WINDOW)
         self._seconds: deque[float] = deque(maxlen=_WINDOW)
+        self._look = 0.0
 
     def add(self, step: dict[str, Any]) -> None:
         if len(self._first) < _WINDOW:
             self._first.append(step["loss"])
         self._last.append(step["loss"])
         self._seconds.append(step["seconds"])
+
+    def looked(self, seconds: float) -> None:
+        """How long the newest look took."""
+        self._look = seconds
 
     @property
     def rate(self) -> float:
@@ -44,10 +48,16 @@ class Trend:
 
     @property
     def words(self) -> str:
-        """``loss 0.41 (from 0.52)``."""
+        """``loss 0.410 (0.520 at first)``; nothing before the first step."""
+        if not self._last:
+            return ""
         last = sum(self._last) / len(self._last)
         first = sum(self._first) / len(self._first)
-        return f"loss {last:.3f}" + (f" (from {first:.3f})" if len(self._last) == _WINDOW else "")
+        return f"loss {last:.3f}" + (f" ({first:.3f} at first)" if len(self._last) == _WINDOW else "")
+
+    def left(self, step: int) -> float:
+        """Seconds to the end: steps by their rate, looks as long as the newest one."""
+        return (self._prepared.knobs.steps - step) / self.rate + self._prepared.looks_after(step) * self._look
 
 
 @contextlib.contextmanager
@@ -55,39 +65,74 @@ def told(style: str, prepared: Prepared) -> Iterator[Callable[[Event], None]]:
     """The function that a training tells its events to."""
     if style == "json":
         yield lambda event: click.echo(json.dumps({"event": event.what, **event.values}))
-        return
-    if not sys.stderr.isatty():
-        yield _Lines(prepared.knobs.steps)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[words]}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task("encoding", total=prepared.knobs.steps, completed=prepared.since, words="")
-        yield _Bar(bar, task)
+    elif sys.stderr.isatty():
+        with _bar(prepared) as tell:
+            yield tell
+    else:
+        yield _Lines(prepared)
 
 
-class _Bar:
-    def __init__(self, bar: Progress, task: TaskID) -> None:
-        self._bar, self._task, self._trend, self._sample = bar, task, Trend(), ""
+@contextlib.contextmanager
+def _bar(prepared: Prepared) -> Iterator[Callable[[Event], None]]:
+    """Three lines: how far it is, how it goes, where it can be looked at."""
+    from rich.console import Console, RenderableType
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
 
-    def __call__(self, event: Event) -> None:
-        if event.what == "step":
-            self._trend.add(event.values)
-            words = f"{self._trend.rate:.2g}/s {self._trend.words} {self._sample}"
-            self._bar.update(self._task, completed=event.values["step"], description="training", words=words)
-        elif event.what == "sample":
-            self._sample = event.values["files"][0]
-        elif event.what == "tried":
-            self._bar.update(self._task, description="first looks")
+    class Panel(Progress):
+        below: tuple[str, ...] = ()
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            for line in self.below:
+                yield Text(line, "dim", no_wrap=True, overflow="ellipsis")
+
+    panel = Panel(
+        TextColumn("{task.description}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        console=Console(stderr=True),
+    )
+    with panel:
+        task = panel.add_task("encoding", total=None, speed="")
+        trend, sample = Trend(prepared), ""
+
+        def tell(event: Event) -> None:
+            nonlocal sample
+            values = event.values
+            if event.what == "encoded":
+                panel.update(task, completed=values["done"], total=values["of"])
+            elif event.what == "encoding":
+                panel.update(task, total=values["texts"] + values["pictures"])
+            elif event.what == "tried":
+                steps = prepared.knobs.steps
+                panel.update(task, description="looking", completed=prepared.since, total=steps)
+            elif event.what == "sample":
+                trend.looked(values["seconds"])
+                sample = f"last look {values['files'][0]}"
+                if values["step"] == prepared.knobs.steps:
+                    panel.update(task, description="trained", speed="")
+            elif event.what == "step":
+                trend.add(values)
+                speed = f"{trend.rate:.2g} steps/s, {_clock(trend.left(values['step']))} left"
+                panel.update(task, description="training", completed=values["step"], speed=speed)
+            panel.below = tuple(line for line in (trend.words, sample) if line)
+
+        yield tell
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 class _Lines:
     """One line now and then, on stderr."""
 
-    def __init__(self, steps: int) -> None:
-        self._every, self._trend = max(1, steps // _LINES), Trend()
+    def __init__(self, prepared: Prepared) -> None:
+        self._every, self._trend = max(1, prepared.knobs.steps // _LINES), Trend(prepared)
 
     def __call__(self, event: Event) -> None:
         if words := self._words(event.what, event.values):
@@ -101,14 +146,16 @@ class _Lines:
             twice = ", with everything computed twice to save memory" if values["checkpointing"] else ""
             return f"tried the largest size: {values['seconds']:.2g} s a step{memory}{twice}"
         if what == "sample":
+            self._trend.looked(values["seconds"])
             return f"step {values['step']}: looked, {values['files'][0]}"
         if what == "checkpoint":
             return f"step {values['step']}: saved, {values['file']}"
+        if what != "step":
+            return ""
         self._trend.add(values)
         if values["step"] % self._every:
             return ""
-        left = (values["of"] - values["step"]) / self._trend.rate
         return (
             f"step {values['step']}/{values['of']}: {self._trend.words}, "
-            f"{self._trend.rate:.2g} steps/s, {left:.0f} s left"
+            f"{self._trend.rate:.2g} steps/s, {_clock(self._trend.left(values['step']))} left"
         )

@@ -98,10 +98,8 @@ def run() -> NoReturn:
 
 
 def _say(error: AlbumkitError) -> None:
-    lines = [f"albumkit: {error.message}"]
-    if error.remedy:
-        lines.append(f"  do   {error.remedy}")
-    text = "\n".join(lines)
+    ways = [f"  {'or' if number else 'do'}   {way}" for number, way in enumerate(error.remedy.splitlines())]
+    text = "\n".join([f"albumkit: {error.message}", *ways])
     encoding = sys.stderr.encoding or "ascii"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 

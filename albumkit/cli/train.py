@@ -12,14 +12,20 @@ from albumkit.cli.screen import echo_json, print_lines, progress_bar
 from albumkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from albumkit.preparing import Makers
     from albumkit.training import Prepared
 
 
 @click.command()
 @click.argument("album", required=False, type=click.Path(path_type=Path))
-@click.option("--base", metavar="BASE", help="The model that learns: a folder, a name on the hub, or pocket.")
+@click.option(
+    "--base", metavar="BASE", help="The model that learns: a folder or file, a name on the hub, or pocket."
+)
 @trainer_option
 @set_option
+@click.option("--prepare", is_flag=True, help="Make missing captions and masks for this run alone.")
+@click.option("--captioner", type=click.Choice(["transformers", "pocket"]), help="With --prepare.")
+@click.option("--masker", metavar="MODEL", help="With --prepare: a model of albumkit mask.")
 @click.option("--plan", is_flag=True, help="Tell what would be done, and do nothing.")
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with a run.")
 @click.option("--steps", type=click.IntRange(min=1), help="With --resume: how many steps in all.")
@@ -32,6 +38,9 @@ def command(
     base: str | None,
     trainer: str | None,
     overrides: dict[str, Any],
+    prepare: bool,
+    captioner: str | None,
+    masker: str | None,
     plan: bool,
     resume: Path | None,
     steps: int | None,
@@ -52,7 +61,10 @@ def command(
     if resume is None and (steps is not None or accept_album_changes):
         name = "--steps" if steps is not None else "--accept-album-changes"
         raise UsageError(f"{name} belongs to --resume.", "albumkit train ALBUM --set steps=800")
-    if resume is not None and (base or trainer or overrides or out or plan or strict):
+    if not prepare and (captioner or masker):
+        name = "--captioner" if captioner else "--masker"
+        raise UsageError(f"{name} belongs to --prepare.", "albumkit train ALBUM --prepare")
+    if resume is not None and (base or trainer or overrides or out or plan or strict or prepare):
         raise UsageError(
             "--resume goes on with the settings of the run.", f"albumkit train --resume {resume}"
         )
@@ -74,10 +86,26 @@ def command(
                 overrides=overrides,
                 out=out,
                 strict=strict,
+                makers=_makers(captioner, masker) if prepare else None,
                 dry=plan,
                 progress=progress,
             )
     return _tell_plan(prepared, style) if plan else _train(prepared, style)
+
+
+def _makers(captioner: str | None, masker: str | None) -> Makers:
+    import functools
+
+    from albumkit.caption.captioners import captioner_for
+    from albumkit.doctor import nvidia_cards
+    from albumkit.mask.rembg import DEFAULT, open_rembg
+    from albumkit.preparing import Makers
+
+    tell = functools.partial(click.echo, err=True)
+    return Makers(
+        lambda: captioner_for(captioner, nvidia=bool(nvidia_cards())),
+        lambda: open_rembg(masker or DEFAULT, tell),
+    )
 
 
 def _tell_plan(prepared: Prepared, style: str) -> int:
@@ -93,7 +121,8 @@ def _tell_plan(prepared: Prepared, style: str) -> int:
 def _train(prepared: Prepared, style: str) -> int:
     from albumkit.cli.live import told
     from albumkit.engine.session import Interrupted
-    from albumkit.report.train import end_lines, plan_lines, train_document
+    from albumkit.report.train import plan_lines
+    from albumkit.report.trained import end_lines, train_document
     from albumkit.training import train
 
     if style == "text":
@@ -101,10 +130,10 @@ def _train(prepared: Prepared, style: str) -> int:
     try:
         with told(style, prepared) as tell:
             trained = train(prepared, tell)
-    except Interrupted as stopped:
-        run = prepared.run.as_posix()
-        click.echo(f"stopped after step {stopped.saved.step}, saved", err=True)
-        click.echo(f"  do   albumkit train --resume {run}", err=True)
+    except KeyboardInterrupt as stopped:
+        saved = stopped.saved.step if isinstance(stopped, Interrupted) else None
+        words = f"stopped after step {saved}, saved" if saved else f"stopped before step {prepared.since + 1}"
+        click.echo(f"{words}\n  do   albumkit train --resume {prepared.run.as_posix()}", err=True)
         return 130
     if style == "json":
         click.echo(_line(train_document(trained)))

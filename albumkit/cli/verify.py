@@ -28,7 +28,7 @@ from albumkit.errors import UsageError
 @click.option(
     "--effect",
     metavar="BASE",
-    help="Load it into this base and run it: a folder in diffusers' form, or a name on the hub.",
+    help="Load it into this base and run it: a folder in diffusers' form, a name on the hub, or pocket.",
 )
 @click.option("--prompt", help="What --effect asks for.  [default: from album.toml or the trigger]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Noise of --effect.")

@@ -146,7 +146,7 @@ def write_adapter(
         values = parameter.detach().cpu()
         values = values * scale if ".lora_B." in name and scale != 1 else values
         tensors["transformer." + name.replace(f".{SLOT}.", ".")] = values.to(dtype).contiguous()
-    data = to_bytes(tensors, metadata={"format": "pt", **texts})
+    data = _in_order(to_bytes(tensors, metadata={"format": "pt", **texts}))
     if knobs.output_lora_format == "diffusers":
         write_whole(path, data)
         return
@@ -156,6 +156,18 @@ def write_adapter(
         convert(plain, path, knobs.output_lora_format, force=True)
     finally:
         plain.unlink(missing_ok=True)
+
+
+def _in_order(data: bytes) -> bytes:
+    """A safetensors file whose header names its texts by the alphabet: the library takes another order each
+    time, and the same training would give other bytes.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:end])
+    entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
+    header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def read_adapter(path: Path, parameters: Mapping[str, Tensor]) -> None:
@@ -206,7 +218,7 @@ def header_texts(
     texts = {
         "albumkit": version,
         "albumkit_album_hash": album_hash,
-        "albumkit_base": base.asked if base.known is None else base.known.hub or base.id,
+        "albumkit_base": base.name,
         "albumkit_base_licence": base.licence,
         "albumkit_settings": json.dumps(settings, sort_keys=True),
         "ss_tag_frequency": json.dumps({"album": dict(sorted(captions.items()))}),

@@ -59,9 +59,7 @@ class Placed:
     def words(self) -> str:
         """How it is cropped, for a person."""
         cut = f"{self.lost:.0%} cut off" if self.lost >= 0.005 else "nothing cut off"
-        return f"{self.item.root}: {self.bucket}, {cut}" + (
-            f", blown up {self.scale:.1f}x" if self.scale > 1 else ""
-        )
+        return f"{self.bucket}, {cut}" + (f", blown up {self.scale:.1f}x" if self.scale > 1 else "")
 
 
 def all_buckets(side: int, token: int, aspect: str = "buckets") -> tuple[Bucket, ...]:
@@ -184,6 +182,15 @@ class Encoder:
 
     def __init__(self, base: Base, machine: Machine, cache: Cache) -> None:
         self.base, self.machine, self.cache = base, machine, cache
+        #: Called after each text and picture with how many there were so far.
+        self.done: Callable[[int], None] = lambda _count: None
+        self._count = 0
+
+    def _get(self, parts: Sequence[object], make: Callable[[], Tensor]) -> Tensor:
+        found = self.cache.get(parts, make)
+        self._count += 1
+        self.done(self._count)
+        return found
 
     @functools.cached_property
     def _identity_of_texts(self) -> str:
@@ -212,7 +219,7 @@ class Encoder:
 
         rows = ("text", identity, length, self.machine.dtype_name)
         return {
-            text: self.cache.get((*rows, _sha256(text.encode())), functools.partial(make, text))
+            text: self._get((*rows, _sha256(text.encode())), functools.partial(make, text))
             for text in dict.fromkeys(texts)
         }
 
@@ -227,7 +234,7 @@ class Encoder:
                 return self.base.family.encode_image(part, pixels)[0]
 
         rows = ("picture", self._identity_of_pictures, self.machine.dtype_name)
-        return self.cache.get((*rows, member.sha256, bucket), make)
+        return self._get((*rows, member.sha256, bucket), make)
 
     def pictures(
         self, pack: OpenPack, placed: Sequence[Placed], knobs: Knobs, vae: Callable[[], Any]

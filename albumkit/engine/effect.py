@@ -8,33 +8,27 @@ need twice the memory.
 from __future__ import annotations
 
 import gc
+import importlib
 import inspect
-import logging
-import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from albumkit.adapter import Adapter
-from albumkit.engine.machine import card_room, enough_memory
-from albumkit.errors import AlbumkitError, MissingExtra, UsageError
+from albumkit.adapter import Adapter, read_header
+from albumkit.engine.machine import beginning, card_room, enough_memory, quiet
+from albumkit.errors import AlbumkitError
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-_NEEDED = ("torch", "diffusers", "transformers", "peft", "accelerate")
+    from albumkit.engine.base import Base
+
 #: What the adapter is called inside of the pipeline.
 _SLOT = "albumkit"
-#: diffusers' pipelines pad the text to this, unless the tokenizer of the base holds less.
-_TEXT_LENGTH = 512
-_FORM = (
-    "name a folder in diffusers' form, or a name on the hub such as black-forest-labs/FLUX.2-klein-base-4B"
-)
+#: Pictures that are smaller than this are shown some times as large.
+_SHEET = 256
 #: A card must have room for the weights and this share of them again.
 _ROOM = 1.15
 
@@ -85,45 +79,8 @@ class Effect:
         return not self.error and 0 < self.received >= self.expected and self.change > 0
 
 
-def find_folder(base: str) -> Path:
-    """The folder of a base that lies on this machine; nothing is ever downloaded.
-
-    Args:
-        base: A folder of diffusers, or a name on the hub that is in its cache.
-
-    Raises:
-        MissingExtra: the extra ``train`` is not installed.
-        UsageError: it is neither a folder of a pipeline nor a name on the hub.
-        AlbumkitError: it is not on this machine; the remedy is the command that fetches it.
-    """
-    for package in _NEEDED:
-        if find_spec(package) is None:
-            raise MissingExtra(package, "train", "verify --effect")
-    path = Path(base)
-    if path.is_dir():
-        if not (path / "model_index.json").is_file():
-            raise UsageError(f"--effect {base}: there is no model_index.json in it.", _FORM)
-        return path
-    if path.is_file():
-        words = "one file is no pipeline: the text encoder and the autoencoder are needed, too."
-        raise UsageError(f"--effect {base}: {words}", _FORM)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", base):
-        raise UsageError(f"--effect {base}: there is no such folder.", _FORM)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(base, local_files_only=True))
-    except LocalEntryNotFoundError as error:
-        raise AlbumkitError(f"{base} is not on this machine.", f"hf download {base}") from error
-    if not (folder / "model_index.json").is_file():
-        raise AlbumkitError(f"{base} is not whole on this machine.", f"hf download {base}")
-    return folder
-
-
 def measure_effects(
-    base: str,
-    folder: Path,
+    base: Base,
     wanted: Sequence[tuple[Adapter, str]],
     look: Look,
     progress: Callable[[int, int], None] | None = None,
@@ -131,8 +88,7 @@ def measure_effects(
     """Load each adapter into the pipeline in turn, and compare.
 
     Args:
-        base: What to call the base.
-        folder: Where it lies; see :func:`find_folder`.
+        base: Of any pipeline of diffusers that takes LoRAs.
         wanted: Adapters, each with its prompt.
         look: How the base is asked.
         progress: Called with the steps that are done, and of how many: the text encoder, the transformer, and
@@ -144,8 +100,8 @@ def measure_effects(
     total = 2 + len(wanted)
     step = progress or (lambda _done, _total: None)
     step(0, total)
-    with _quiet(), _explained(base):
-        bench = _Bench(base, folder, look)
+    with quiet(), _explained(base.asked):
+        bench = _Bench(base, look)
         bench.encode([prompt for _, prompt in wanted])
         step(1, total)
         bench.open()
@@ -159,11 +115,11 @@ def measure_effects(
 class _Bench:
     """A base, first its text encoder, then its transformer, and what it makes without an adapter."""
 
-    def __init__(self, base: str, folder: Path, look: Look) -> None:
+    def __init__(self, base: Base, look: Look) -> None:
         import torch
 
-        self.base, self.folder, self.look = base, folder, look
-        self.dtype = _dtype_of(folder / "transformer")
+        self.base, self.look, self.kind = base, look, _pipeline_of(base)
+        self.dtype = _dtype_of(base)
         mps = torch.backends.mps.is_available()
         self.device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
         self.texts: dict[str, dict[str, torch.Tensor]] = {}
@@ -174,11 +130,8 @@ class _Bench:
         """Turn the prompts into what the transformer reads, then let the text encoder go."""
         import torch
 
-        pipe = self._load("text_encoder", transformer=None, vae=None)
-        if not hasattr(pipe, "load_lora_weights"):
-            raise ValueError(f"a {type(pipe).__name__} takes no LoRA")
-        tokenizer = getattr(pipe, "tokenizer_2", None) or pipe.tokenizer  # FLUX.1: that of T5
-        length = min(_TEXT_LENGTH, tokenizer.model_max_length)
+        pipe = self._load("text_encoder", ("transformer", "vae"))
+        length = self.base.text_length
         takes = inspect.signature(type(pipe).__call__).parameters
         with torch.no_grad():
             for prompt in dict.fromkeys(prompts):
@@ -202,10 +155,8 @@ class _Bench:
 
     def open(self) -> None:
         """Load the transformer and the autoencoder."""
-        nothing = {"text_encoder": None, "tokenizer": None}
-        if (self.folder / "text_encoder_2").is_dir():
-            nothing |= {"text_encoder_2": None, "tokenizer_2": None}
-        self.pipe = self._load("transformer", **nothing)
+        texts = tuple(part for part in self.base.parts if part.startswith(("text_encoder", "tokenizer")))
+        self.pipe = self._load("transformer", texts)
 
     def measure(self, adapter: Adapter, prompt: str) -> Effect:
         """With and without one adapter."""
@@ -217,7 +168,7 @@ class _Bench:
         try:
             self.pipe.load_lora_weights(str(adapter.path), adapter_name=_SLOT)
         except Exception as raised:  # whatever a file makes diffusers or PEFT raise is the answer
-            error = f"{type(raised).__name__}: {_beginning(raised)}"
+            error = f"{type(raised).__name__}: {beginning(raised)}"
         try:
             received = count_received(self.pipe.transformer)
             if received:
@@ -229,7 +180,7 @@ class _Bench:
         finally:
             self.pipe.unload_lora_weights()
         return Effect(
-            self.base,
+            self.base.asked,
             type(self.pipe).__name__,
             self.device,
             str(self.dtype).removeprefix("torch."),
@@ -243,15 +194,18 @@ class _Bench:
             error,
         )
 
-    def _load(self, largest: str, **without: None) -> Any:
+    def _load(self, largest: str, without: tuple[str, ...]) -> Any:
         """The pipeline without some of its parts, where there is room for the largest one."""
-        from diffusers import DiffusionPipeline
-
-        pipe = DiffusionPipeline.from_pretrained(
-            self.folder, torch_dtype=self.dtype, local_files_only=True, **without
-        )
+        takes = inspect.signature(self.kind).parameters
+        options = {name: value for name, value in self.base.index.items() if name in takes}
+        for part, value in options.items():
+            if isinstance(value, list):
+                wanted = part in self.base.parts and part not in without
+                dtype = self.dtype if self.base.has_weights(part) else None
+                options[part] = self.base.load(part, dtype=dtype) if wanted else None
+        pipe = self.kind(**options)
         pipe.set_progress_bar_config(disable=True)
-        size = sum(file.stat().st_size for file in (self.folder / largest).glob("*.safetensors"))
+        size = sum(file.stat().st_size for file in self.base.weights(largest))
         if self.device == "cuda" and size * _ROOM > card_room():
             pipe.enable_sequential_cpu_offload()
             return pipe
@@ -312,11 +266,15 @@ def mean_difference(one: Image, other: Image) -> float:
 
 
 def side_by_side(effect: Effect, name: str) -> Image:
-    """Both pictures in one, each with a line above that says what it is."""
+    """Both pictures in one, each with a line above that says what it is; small ones are made larger."""
     from PIL import Image, ImageDraw
 
-    one, other = effect.pictures
     strip, gap = 24, 8
+    times = max(1, _SHEET // effect.pictures[0].width)
+    one, other = (
+        picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+        for picture in effect.pictures
+    )
     sheet = Image.new("RGB", (one.width + gap + other.width, strip + one.height), "white")
     draw = ImageDraw.Draw(sheet)
     for left, picture, words in ((0, one, "without"), (one.width + gap, other, f"with {name}")):
@@ -325,36 +283,21 @@ def side_by_side(effect: Effect, name: str) -> Image:
     return sheet
 
 
-def _dtype_of(folder: Path) -> torch.dtype:
+def _pipeline_of(base: Base) -> Any:
+    """The class of diffusers that runs it."""
+    name = str(base.index.get("_class_name"))
+    kind = getattr(importlib.import_module("diffusers"), name, None)
+    if not hasattr(kind, "load_lora_weights"):
+        raise AlbumkitError(f"{base.asked}: a {name} takes no LoRA.")
+    return kind
+
+
+def _dtype_of(base: Base) -> torch.dtype:
     """What the weights are stored in."""
     import torch
 
-    from albumkit.adapter import read_header
-
     stored = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
-    for file in sorted(folder.glob("*.safetensors")):
-        return stored.get(read_header(file).tensors[0].dtype, torch.bfloat16)
-    raise ValueError(f"there are no .safetensors in {folder.as_posix()}")
-
-
-def _beginning(error: BaseException) -> str:
-    """PyTorch lists every layer that does not fit, a line each: the first one will do."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300].rstrip(".")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Neither library's warnings and bars: what they would tell is what is measured here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import diffusers
-        import transformers
-
-        for library in (diffusers, transformers):
-            library.utils.logging.set_verbosity(logging.CRITICAL)
-            library.utils.logging.disable_progress_bar()
-        yield
+    return stored.get(read_header(base.weights("transformer")[0]).tensors[0].dtype, torch.bfloat16)
 
 
 @contextmanager
@@ -364,5 +307,5 @@ def _explained(base: str) -> Iterator[None]:
         with enough_memory(base):
             yield
     except (OSError, ValueError, RuntimeError) as error:
-        words = f"{type(error).__name__}: {_beginning(error)}"
+        words = f"{type(error).__name__}: {beginning(error)}"
         raise AlbumkitError(f"diffusers cannot run {base}: {words}") from error

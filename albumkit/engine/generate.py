@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from albumkit.adapter import open_adapter
 from albumkit.engine.data import Cache, Encoder
-from albumkit.engine.machine import enough_memory, quiet
+from albumkit.engine.machine import beginning, enough_memory, quiet
 from albumkit.engine.sample import Recipe, sample_latents, to_picture
 from albumkit.engine.stage import Stage
 from albumkit.errors import AdapterError
@@ -89,5 +89,6 @@ def load_adapter(base: Base, transformer: Any, path: Path, scale: float) -> None
             )
             transformer.set_adapters(["given"], [scale])
     except Exception as error:  # whatever a file makes diffusers or peft raise is the answer
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise AdapterError(path, f"it does not fit {base.asked}: {first}") from error
+        raise AdapterError(
+            path, f"it does not fit {base.asked}: {beginning(error)}", f"albumkit verify {path.as_posix()}"
+        ) from error

@@ -1,5 +1,7 @@
-"""What lies on this machine of the Hugging Face hub, and the identity of files by content. Nothing is ever
-downloaded.
+"""What lies on this machine of the Hugging Face hub, what fetches the rest, and the identity of files by
+content. Nothing is ever downloaded.
+
+The cache's layout (https://huggingface.co/docs/huggingface_hub/guides/manage-cache) is read as it is.
 """
 
 from __future__ import annotations
@@ -7,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from albumkit import bases
 from albumkit.errors import AlbumkitError
 
 #: Of a large file this many pieces of this size are looked at to tell whether it is the same.
@@ -33,24 +36,53 @@ def hub_cache() -> Path:
     return Path(home) / "hub"
 
 
-def fetch_line(asked: str) -> str:
-    """What brings a model whole onto this machine, by how it was named."""
-    return f"hf download {asked}" if is_hub_name(asked) else "copy or download the folder again"
+def fetch_line(asked: str, *files: str) -> str:
+    """What brings a model, or some of its files, onto this machine, by how it was named; and what the hub
+    wants done first.
+    """
+    if not is_hub_name(asked):
+        return "copy or download the folder again"
+    command = " ".join(("hf download", asked, *files))
+    known = bases.find_base(asked)
+    if known is None or known.hub != asked or not known.gated:
+        return command
+    page = f"https://huggingface.co/{asked}"
+    return f"{command}   (accept the {known.licence} on {page} first, then hf auth login)"
+
+
+def find_snapshot(name: str) -> Path | None:
+    """The folder of a repository's files, as far as they were fetched: of main, else the newest. Its name is
+    the revision.
+    """
+    repository = hub_cache() / f"models--{name.replace('/', '--')}"
+    try:
+        commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        commit = ""
+    if commit and (repository / "snapshots" / commit).is_dir():
+        return repository / "snapshots" / commit
+    folders = [folder for folder in (repository / "snapshots").glob("*") if folder.is_dir()]
+    return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+def all_snapshots() -> Iterator[tuple[str, Path]]:
+    """Names of the repositories in the cache, each with its folder, by name."""
+    for repository in sorted(hub_cache().glob("models--*--*")):
+        name = repository.name.removeprefix("models--").replace("--", "/", 1)
+        if (folder := find_snapshot(name)) is not None:
+            yield name, folder
 
 
 def in_cache(name: str) -> Path:
-    """The folder of a snapshot in the cache; its name is the revision.
+    """The folder of a snapshot in the cache.
 
     Raises:
         AlbumkitError: it is not there; the remedy is the command that fetches it.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, cache_dir=hub_cache(), local_files_only=True))
-    except LocalEntryNotFoundError as error:
-        raise AlbumkitError(f"{name} is not on this machine.", fetch_line(name)) from error
+    folder = find_snapshot(name)
+    if folder is None:
+        raise AlbumkitError(f"{name} is not on this machine.", fetch_line(name))
+    return folder
 
 
 def fingerprint(files: Iterable[tuple[str, Path]]) -> str:

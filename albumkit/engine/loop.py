@@ -155,7 +155,7 @@ class Loop:
                 f"Step {self.step + 1}: the loss of {batch.looks[worst].placed.item.root} is "
                 f"{float(losses.detach()[worst])} at sigma {float(batch.sigma[worst]):.4f} in "
                 f"{self.machine.dtype_name}. Nothing was updated with it.",
-                "lower learning_rate, or look at that picture; the last checkpoint is whole: --resume RUN",
+                f"{self._slower}\nlook at {batch.looks[worst].placed.item.root}, if it is always that one",
             )
         return losses
 
@@ -174,13 +174,17 @@ class Loop:
             raise NotFinite(
                 f"Step {self.step + 1}: the gradient is {float(norm)} after {looked} in "
                 f"{self.machine.dtype_name}. Nothing was updated with it.",
-                "lower learning_rate; the last checkpoint is whole: --resume RUN",
+                self._slower,
             )
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.knobs, self.step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(norm)
+
+    @property
+    def _slower(self) -> str:
+        return f"train again with --set learning_rate={self.knobs.learning_rate / 2:g}"
 
     def try_largest(self) -> float:
         """Everything but the update on the largest size, for what it takes; returns seconds."""

@@ -16,6 +16,8 @@ from albumkit.errors import AlbumkitError, MissingExtra
 if TYPE_CHECKING:
     import torch
 
+#: What puts a torch that can use an NVIDIA card in the place of one that cannot.
+TORCH_WITH_CUDA = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
 _NEEDED = ("torch", "diffusers", "transformers", "peft", "accelerate", "safetensors")
 
 
@@ -146,18 +148,23 @@ def find_machine(nvidia: bool = False) -> Machine:
 def _unused_card() -> AlbumkitError:
     import torch
 
-    processor = "or CUDA_VISIBLE_DEVICES=-1 trains on the processor"
+    processor = "set CUDA_VISIBLE_DEVICES=-1 to train on the processor"
     if torch.version.cuda is None:
         return AlbumkitError(
             f"An NVIDIA card is there, but torch {torch.__version__} was installed without CUDA.",
-            "pip install --upgrade --force-reinstall torch "
-            f"--index-url https://download.pytorch.org/whl/cu128; {processor}",
+            f"{TORCH_WITH_CUDA}\n{processor}",
         )
     return AlbumkitError(
         f"An NVIDIA card is there, but torch {torch.__version__} cannot use it: it was built for CUDA "
         f"{torch.version.cuda}, for which the driver may be too old.",
-        f"update the driver of the card; {processor}",
+        f"update the driver of the card\n{processor}",
     )
+
+
+def beginning(error: BaseException) -> str:
+    """What a library raised, in a line: PyTorch lists every layer that misfits, the first will do."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300].rstrip(".") or type(error).__name__
 
 
 @contextlib.contextmanager
@@ -173,7 +180,7 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for log in logs:
-            log.set_verbosity(logging.ERROR)
+            log.set_verbosity(logging.CRITICAL)  # an error that counts is raised, too
             log.disable_progress_bar()
         try:
             yield

@@ -136,7 +136,7 @@ def explain_shortage(base: Base, knobs: Knobs, now: Forecast, machine: Machine) 
         words.append(f"--set {name} (saves about {saved / 1e9:.1f} GB)")
     return AlbumkitError(
         f"Out of memory: this training needs about {now.memory / 1e9:.1f} GB{free}.",
-        "; or ".join(words) + "; and close other programs that use the card",
+        "\n".join([*words, "close other programs that use the card"]),
     )
 
 

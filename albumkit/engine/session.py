@@ -23,13 +23,15 @@ from typing import TYPE_CHECKING, Any
 from albumkit.atomic import write_whole
 from albumkit.engine import checkpoint, lora, validate
 from albumkit.engine.data import Cache, Encoder, Material, Placed
-from albumkit.engine.loop import Loop
+from albumkit.engine.loop import Loop, NotFinite
 from albumkit.engine.memory import Forecast, computed_twice, explain_shortage
 from albumkit.engine.sample import Recipe
 from albumkit.engine.stage import Stage
 from albumkit.errors import AlbumkitError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from albumkit.engine.base import Base
     from albumkit.engine.checkpoint import Checkpoint, Label
     from albumkit.engine.knobs import Knobs
@@ -42,7 +44,7 @@ LOG = "log.jsonl"
 
 @dataclass(frozen=True)
 class Event:
-    """``what``: encoding, tried, step, sample, checkpoint; ``values`` are plain JSON."""
+    """``what``: encoding, encoded, tried, step, sample, checkpoint; ``values`` are plain JSON."""
 
     what: str
     values: dict[str, Any]
@@ -158,7 +160,7 @@ class Session:
         saved: Checkpoint | None = None
         with open(self.run / METRICS, "a", encoding="utf-8") as metrics, _gentle() as stop:
             while loop.step < knobs.steps:
-                with self._timed("training"), self._memory():
+                with self._timed("training"), self._memory(), self._numbers():
                     report = dataclasses.asdict(loop.run_step())
                 metrics.write(json.dumps(report) + "\n")
                 metrics.flush()
@@ -182,8 +184,11 @@ class Session:
         encoder = Encoder(self.base, self.machine, Cache(self.run / "cache"))
         captions = sorted({one.item.caption for one in self.placed})
         prompts = [one.text for one in self.knobs.prompts]
-        self.note("encoding", {"texts": len(captions) + len(prompts), "pictures": len(self.placed)})
-        texts = encoder.texts(["", *captions, *prompts], self.stage.text)
+        wanted = list(dict.fromkeys(["", *captions, *prompts]))
+        self.note("encoding", {"texts": len(wanted), "pictures": len(self.placed)})
+        total = len(wanted) + sum(1 + len(one.item.inputs) for one in self.placed)
+        encoder.done = lambda done: self.tell(Event("encoded", {"done": done, "of": total}))
+        texts = encoder.texts(wanted, self.stage.text)
         self.stage.drop_text()
         pictures = encoder.pictures(self.pack, self.placed, self.knobs, self.stage.vae)
         return Material(*pictures, texts)
@@ -222,10 +227,20 @@ class Session:
         loop = self._ready()
         width, height = _usual_size(self.placed)
         recipe = Recipe.usual(self.base, width, height)
+        start = time.perf_counter()
         with self._timed("looking"), self._memory():
-            files = validate.look(self.run, step, self.knobs.prompts, loop.material.texts, self.stage, recipe)
+            files = validate.look(
+                self.run, step, self.knobs.prompts, loop.material.texts, self.stage, recipe, self._inputs()
+            )
         self.machine.forget_peak()
-        self.note("sample", {"step": step, "files": [file.as_posix() for file in files]})
+        seconds = round(time.perf_counter() - start, 2)
+        self.note("sample", {"step": step, "files": [file.as_posix() for file in files], "seconds": seconds})
+
+    def _inputs(self) -> list[tuple[Tensor, ...]]:
+        """Pairs are looked at with the inputs of the album's own examples, another one for each prompt."""
+        examples = sorted(self.placed, key=lambda one: one.item.root)
+        chosen = [examples[place % len(examples)] for place in range(len(self.knobs.prompts))]
+        return [tuple(t[None] for t in self._ready().material.references[one.item.root]) for one in chosen]
 
     def _keep_peak(self) -> None:
         peaks = [peak for peak in (self.peak, self.machine.peak()) if peak is not None]
@@ -245,6 +260,16 @@ class Session:
             yield
         finally:
             self.times[what] = self.times.get(what, 0.0) + time.perf_counter() - start
+
+    @contextlib.contextmanager
+    def _numbers(self) -> Iterator[None]:
+        """A stop for what is no number tells where the last good file is; going on would stop there again."""
+        try:
+            yield
+        except NotFinite as error:
+            for saved in checkpoint.all_checkpoints(self.run)[-1:]:
+                error.remedy += f"\n{saved.adapter.as_posix()} is what was learned by step {saved.step}"
+            raise
 
     @contextlib.contextmanager
     def _memory(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "samples"
 _STEP = re.compile(r"step-(\d{6,})")
-#: Sides of a thumbnail on the sheet, and of the margin with the words, in pixels.
+#: Side of a thumbnail on the sheet, half the margin with the words, and the space between, in pixels.
 _THUMB, _MARGIN, _EDGE = 256, 40, 8
 
 
@@ -32,20 +32,21 @@ def look(
     texts: Mapping[str, Tensor],
     stage: Stage,
     recipe: Recipe,
+    inputs: Sequence[Sequence[Tensor]],
 ) -> list[Path]:
     """Make the pictures of one step and bring the sheet up to date.
 
     Args:
         texts: Every prompt's embedding, and the empty one's.
+        inputs: For every prompt the latents of the pictures to edit; none where nothing is edited.
 
     Returns:
         The pictures, in the order of the prompts.
     """
+    transformer, base, machine = stage.transformer(), stage.base, stage.machine
     latents = [
-        sample_latents(
-            stage.transformer(), stage.base, stage.machine, texts[one.text], texts[""], recipe, one.seed
-        )
-        for one in prompts
+        sample_latents(transformer, base, machine, texts[one.text], texts[""], recipe, one.seed, given)
+        for one, given in zip(prompts, inputs, strict=True)
     ]
     folder = run / _FOLDER / f"step-{step:06d}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,35 +65,42 @@ def draw_sheet(run: Path, prompts: tuple[Prompt, ...]) -> Path:
     """``sheet.png``: prompts across, steps down."""
     from PIL import Image, ImageDraw
 
-    rows = sorted((run / _FOLDER).glob("step-*"), key=lambda folder: folder.name)
-    rows = [row for row in rows if _STEP.fullmatch(row.name)]
-    cell = _THUMB + _EDGE
-    width = _MARGIN * 2 + cell * len(prompts)
-    sheet = Image.new("RGB", (width, _MARGIN + cell * len(rows)), "white")
+    folders = sorted((run / _FOLDER).glob("step-*"), key=lambda folder: folder.name)
+    rows = [
+        (
+            int(folder.name.removeprefix("step-")),
+            [_thumb(folder / f"{n + 1}.png") for n in range(len(prompts))],
+        )
+        for folder in folders
+        if _STEP.fullmatch(folder.name)
+    ]
+    heights = [max((thumb.height for thumb in thumbs if thumb), default=0) for _, thumbs in rows]
+    size = (_MARGIN * 2 + (_THUMB + _EDGE) * len(prompts), _MARGIN + sum(heights) + _EDGE * len(rows))
+    sheet = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(sheet)
     for column, prompt in enumerate(prompts):
-        pen.text((_MARGIN * 2 + column * cell, _EDGE), _wrapped(prompt.text), fill="black")
-    for line, row in enumerate(rows):
-        top = _MARGIN + line * cell
-        pen.text((_EDGE, top + _THUMB // 2), f"{int(row.name.removeprefix('step-'))}", fill="black")
-        for column in range(len(prompts)):
-            file = row / f"{column + 1}.png"
-            if file.is_file():
-                with Image.open(file) as picture:
-                    sheet.paste(_thumb(picture), (_MARGIN * 2 + column * cell, top))
+        pen.text((_MARGIN * 2 + column * (_THUMB + _EDGE), _EDGE), _wrapped(prompt.text), fill="black")
+    top = _MARGIN
+    for (step, thumbs), height in zip(rows, heights, strict=True):
+        pen.text((_EDGE, top + height // 2), f"step {step}", fill="black")
+        for column, thumb in enumerate(thumbs):
+            if thumb is not None:
+                sheet.paste(thumb, (_MARGIN * 2 + column * (_THUMB + _EDGE), top))
+        top += height + _EDGE
     path = run / "sheet.png"
     with whole_file(path) as stream:
         sheet.save(stream, "PNG")
     return path
 
 
-def _thumb(picture: Image) -> Image:
-    """At most a cell large; a picture that is smaller grows by whole pixels."""
-    times = _THUMB // max(picture.size)
-    if times > 1:
-        return picture.resize((picture.width * times, picture.height * times), 0)
-    picture.thumbnail((_THUMB, _THUMB))
-    return picture
+def _thumb(file: Path) -> Image | None:
+    """As large as a cell, whatever it was; None where there is none."""
+    from PIL import Image, ImageOps
+
+    if not file.is_file():
+        return None
+    with Image.open(file) as picture:
+        return ImageOps.contain(picture, (_THUMB, _THUMB), Image.Resampling.BICUBIC)
 
 
 def _wrapped(text: str) -> str:

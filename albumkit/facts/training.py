@@ -17,14 +17,18 @@ from albumkit.trainer import Trainer
 
 @fact("settings")
 def training_side(settings: Settings, trainer: Trainer) -> int:
-    """Side in pixels of the square whose area the trainer trains at."""
+    """Side in pixels of the square whose area the trainer trains at; where nobody set it, it is no more than
+    that of the base's own pictures.
+    """
     size = trainer.training_resolution
     if size is None:
         raise Unmeasured("the training resolution of this trainer is not known")
     value = settings.value(size.knob) if size.knob else size.pixels
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         raise Unmeasured(f"{size.knob} is not a number of pixels")
-    return value
+    base = _base(settings, trainer) if "base" in trainer.knobs else None
+    own = base.picture_side if base and size.knob and not settings.knobs[size.knob].is_set else None
+    return min(value, own) if own else value
 
 
 @fact("settings")

@@ -1,111 +1,89 @@
-"""What train is going to do, and what came of it, one screen each."""
+"""What train is going to do, on one screen, before the first step."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from albumkit.adapter.predict import TITLES
 from albumkit.report.text import file_size, many, wrapped
 
 if TYPE_CHECKING:
-    from albumkit.training import Prepared, Trained
+    from albumkit.engine.data import Placed
+    from albumkit.training import Prepared
 
 _LABEL = 12
 
 
 def plan_lines(prepared: Prepared, width: int = 80) -> list[Text]:
-    """The effective quantities, before the first step."""
+    """The effective quantities."""
     width = max(40, min(width, 100))
     knobs, found, base = prepared.knobs, prepared.forecast, prepared.base
     lines = [Text.assemble((prepared.album.as_posix(), "bold"), "   training ", (base.title, "bold"))]
     modules = ", ".join(f"{count} in {kind} blocks" for kind, count in found.modules.items())
     masks = f", {prepared.masked} with a mask" if knobs.masks else ""
-    sizes = sorted({str(one.bucket) for one in prepared.placed})
     factors = f"{knobs.learning_rate:g} x {knobs.alpha:g} / {knobs.rank}"
     rate = f"lr x alpha / rank = {factors} = {knobs.effective_rate:g}"
     batch = f", {knobs.examples_per_step} examples a step" if knobs.examples_per_step > 1 else ""
+    prompts = many(len(knobs.prompts), "prompts")
+    training, looking = prepared.seconds
     rows = [
-        ("album", f"{many(len(prepared.placed), 'examples')}{masks}, none left out; {', '.join(sizes)}"),
+        ("album", f"{many(len(prepared.placed), 'examples')}{masks}, none left out"),
+        ("lint", _lint(prepared)),
         ("steps", f"{knobs.steps}{batch}: each example is seen {prepared.passes:.4g} times"),
         ("rate", f"{rate}, {knobs.lr_schedule}"),
         ("adapter", f"rank {knobs.rank} on {modules}: {found.trainable:,} numbers learn"),
         ("noise", knobs.timestep_sampling),
+        ("looks", f"{prompts}, at first, {_every(knobs.validation_every, knobs.steps)}"),
+        ("saved", _every(knobs.save_every, knobs.steps) + (f", the last {knobs.keep}" if knobs.keep else "")),
+        ("base", base.note),
         ("licence", f"{base.id}: {base.licence}"),
         ("memory", _memory(prepared)),
-        ("time", f"about {_duration(found.step_seconds * knobs.steps)}, by the speed of this machine"),
+        ("time", f"about {duration(training)} training and {duration(looking)} looking, by a forecast"),
         ("disk", f"about {file_size(found.disk)} in {prepared.run.as_posix()}"),
+        ("goes on", f"from step {prepared.since}" if prepared.since else ""),
     ]
     for name, words in rows:
-        lines += _row(name, words, width)
-    if prepared.since:
-        lines += _row("goes on", f"from step {prepared.since}", width)
-    cropped = [one for one in prepared.placed if one.lost >= 0.005 or one.scale > 1]
-    if cropped:
-        lines.append(Text("how examples are cropped", "bold"))
-        for one in cropped:
-            lines += wrapped(one.words, width, "  ")
+        lines += row(name, words, width) if words else []
+    lines.append(Text("how examples are cropped", "bold"))
+    crops = _crops(prepared.placed)
+    for how, roots in crops.items():
+        lines += wrapped(f"{how}: {', '.join(roots) if len(crops) > 1 else 'all'}", width, "  ")
     return lines
 
 
-def end_lines(trained: Trained, width: int = 80) -> list[Text]:
-    """What came of it, and what to do with it."""
-    width = max(40, min(width, 100))
-    prepared, knobs = trained.prepared, trained.prepared.knobs
-    size = file_size(trained.adapter.stat().st_size)
-    lines = [Text(), Text.assemble((trained.adapter.as_posix(), "bold cyan"), f"   {size}")]
-    for words, style in _proofs(trained):
-        lines += wrapped(words, width, "  ", style)
-    times = trained.times
-    split = ", ".join(f"{_duration(s)} {what}" for what, s in times.items() if what != "all" and s >= 0.5)
-    rows = [
-        (
-            "album",
-            f"{many(len(prepared.placed), 'examples')}, none dropped, each seen {prepared.passes:.4g} times",
-        ),
-        ("base", f"{prepared.base.id}, {prepared.base.licence}"),
-        ("knobs", f"rank {knobs.rank}, lr x alpha / rank = {knobs.effective_rate:g}, {knobs.steps} steps"),
-        ("time", f"{_duration(times['all'])}: {split}"),
-    ]
-    if trained.peak is not None:
-        expected = file_size(prepared.forecast.memory)
-        rows.append(("memory", f"{file_size(trained.peak)} at most, {expected} were forecast"))
-    for name, words in rows:
-        lines += _row(name, words, width)
-    lines.append(Text())
-    lines += wrapped(
-        f"The loss cannot say whether it is good. Look at {prepared.run.as_posix()}/sheet.png: prompts "
-        "across, steps down, step 0 is the base alone.",
-        width,
-        "",
-    )
-    return lines + _use(trained, width) + _try_next(trained, width) + _warning(prepared, width)
+def _every(interval: int, steps: int) -> str:
+    return f"every {interval} steps and at the end" if interval < steps else "at the end"
 
 
-def train_document(trained: Trained) -> dict[str, Any]:
-    """albumkit-trained/1: where the file is and what was found out about it."""
-    prepared = trained.prepared
-    return {
-        "schema": "albumkit-trained/1",
-        "adapter": trained.adapter.as_posix(),
-        "run": prepared.run.as_posix(),
-        "loads": {one.runtime: one.result for one in trained.verified.files[0].predictions},
-        "effect": {"ok": trained.effect.ok, "change": trained.effect.change, "error": trained.effect.error},
-        "times": {name: round(seconds, 2) for name, seconds in trained.times.items()},
-        "peak_memory": trained.peak,
-        "forecast": _forecast(prepared),
-    }
+def _crops(placed: tuple[Placed, ...]) -> dict[str, list[str]]:
+    """What happens to which, the worst first."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for one in sorted(placed, key=lambda one: (-round(one.lost, 2), one.item.root)):
+        groups[one.words].append(one.item.root)
+    return groups
+
+
+def _lint(prepared: Prepared) -> str:
+    """How many faults it begins with, and where to see them; errors would have refused."""
+    if prepared.result is None:
+        return ""
+    counts = [(prepared.result.count("warning"), "warnings"), (prepared.result.count("note"), "notes")]
+    told = ", ".join(many(count, noun) for count, noun in counts if count)
+    return f"no errors, {told}: albumkit lint {prepared.album.as_posix()}" if told else "no errors"
 
 
 def plan_document(prepared: Prepared) -> dict[str, Any]:
     """albumkit-plan/1: the effective quantities."""
     found, knobs = prepared.forecast, prepared.knobs
+    training, looking = prepared.seconds
     return {
         "schema": "albumkit-plan/1",
         "album": prepared.album.as_posix(),
         "run": prepared.run.as_posix(),
         "base": prepared.base.id,
+        "base_note": prepared.base.note,
         "licence": prepared.base.licence,
         "knobs": knobs.to_json(),
         "effective_rate": knobs.effective_rate,
@@ -115,7 +93,8 @@ def plan_document(prepared: Prepared) -> dict[str, Any]:
         "memory": found.memory,
         "room": found.room,
         "checkpointing": found.checkpointing,
-        "seconds": found.step_seconds * knobs.steps,
+        "seconds": training,
+        "look_seconds": looking,
         "disk": found.disk,
         "since": prepared.since,
         "examples": [
@@ -125,7 +104,8 @@ def plan_document(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _forecast(prepared: Prepared) -> dict[str, Any]:
+def forecast_document(prepared: Prepared) -> dict[str, Any]:
+    """What was expected of memory and time."""
     found = prepared.forecast
     return {
         "memory": found.memory,
@@ -145,74 +125,17 @@ def _memory(prepared: Prepared) -> str:
     return words if found.fits else f"{words}: TOO MUCH"
 
 
-def _proofs(trained: Trained) -> list[tuple[str, str]]:
-    """Whether it loads: on paper, then in fact."""
-    file, effect = trained.verified.files[0], trained.effect
-    loads = [TITLES[one.runtime] for one in file.told if one.ok]
-    proofs = [(f"loads in {', '.join(loads)}, by its names and shapes", "green")] if loads else []
-    proofs += [(f"{TITLES[one.runtime]}: {one.result}", "yellow") for one in file.told if not one.ok]
-    change = f"{effect.change * 100:.2g} %"
-    if effect.ok:
-        words = f"loaded into the base: {effect.received} layers, its predictions change by {change}"
-        return [*proofs, (words, "green")]
-    why = effect.error or f"{effect.received} of {effect.expected} layers arrived, and change {change}"
-    return [*proofs, (f"loaded into the base it does not work: {why}", "red")]
-
-
-def _use(trained: Trained, width: int) -> list[Text]:
-    knobs, base = trained.prepared.knobs, trained.prepared.base
-    prompt = knobs.prompts[0].text
-    lines = [Text(), Text("how to use it", "bold")]
-    steps = []
-    if base.id != "pocket" and "comfy" in (trained.prepared.runtimes or ("comfy",)):
-        steps.append("ComfyUI: copy the file into models/loras and load it with the node Load LoRA.")
-    file = trained.adapter.as_posix()
-    steps.append(f"Here: albumkit generate {_quoted(prompt)} --base {base.asked} --adapter {file}")
-    if knobs.trigger:
-        steps.append(f"The prompt needs {knobs.trigger}: without it you get the plain model.")
-    else:
-        steps.append("It was trained without a trigger: it works on every prompt.")
-    for step in steps:
-        lines += wrapped(step, width, "  ")
-    return lines
-
-
-def _try_next(trained: Trained, width: int) -> list[Text]:
-    knobs, run = trained.prepared.knobs, trained.prepared.run.as_posix()
-    lines = [Text(), Text("if it is not what you want", "bold")]
-    slower = f"--set learning_rate={knobs.learning_rate / 2:g}"
-    fried = "Fried (hard contrast, mud, always the same picture): take an earlier file of"
-    advice = [
-        f"{fried} {run}/checkpoints, or {slower}",
-        f"Not yet alike: albumkit train --resume {run} --steps {knobs.steps * 3 // 2}",
-    ]
-    for words in advice:
-        lines += wrapped(words, width, "  ")
-    return lines
-
-
-def _warning(prepared: Prepared, width: int) -> list[Text]:
-    if prepared.base.id != "pocket":
-        return []
-    words = "A rehearsal: a LoRA for pocket works in nothing but albumkit."
-    return [Text(), *wrapped(words, width, "", "yellow")]
-
-
-def _row(name: str, words: str, width: int) -> list[Text]:
+def row(name: str, words: str, width: int) -> list[Text]:
+    """A label with its words, wrapped beside it."""
     body = wrapped(words, width - _LABEL, "")
     first = Text.assemble((f"  {name:<{_LABEL - 2}}", "dim"), body[0])
     return [first, *(Text(" " * _LABEL) + line for line in body[1:])]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As a person would say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 ID = "flux2"
 PIPELINES = ("Flux2KleinPipeline",)
 TEXT_LAYERS = (9, 18, 27)
+#: Says what Qwen3's own template says without tools; thinking switched off leaves an empty thought.
+CHAT_TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}"
+    "{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\\n\\n</think>\\n\\n' }}"
+    "{%- endif %}"
+    "{%- endif %}"
+)
 #: Position of the first reference picture on the first axis; each further one is as far on.
 REFERENCE_STEP = 10
 

@@ -144,12 +144,11 @@ def check(
     drawn = render(scenes, SIDE, device)[0]
     truth = targets(scenes)
     figures: dict[str, object] = {"pictures": count}
+    others = _look(model, render(see_again(scenes, 5252), SIDE, device)[0])[1]
     for name, images in (("drawn", drawn), ("decoded", _through(autoencoder, drawn))):
         guesses, vectors = _look(model, images)
         for k, aspect in enumerate(sizes.ASPECTS):
             figures[f"{aspect}, {name}"] = round((guesses[:, k] == truth[:, k]).float().mean().item(), 4)
-        again = render(see_again(scenes, 5252), SIDE, device)[0]
-        others = _look(model, again)[1]
         figures.update(_identity(vectors, others, scenes, name))
     ids, lengths = token_ids(tokenizer, prompts(scenes), _TEXT)
     read = model.logits(model.reader(ids.long().to(device), lengths.long().to(device)))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from albumkit.engine.families.flux2 import CHAT_TEMPLATE
 from albumkit.engine.pocket.make import plan as sizes
 from albumkit.engine.pocket.make.files import save_figures
 from albumkit.engine.pocket.world import captions, prompts, sample
@@ -21,19 +22,6 @@ _SPLIT = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
-
-# Says what Qwen3's template says for messages without tools; thinking switched off leaves an empty thought.
-CHAT_TEMPLATE = (
-    "{%- for message in messages %}"
-    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
-    "{%- endfor %}"
-    "{%- if add_generation_prompt %}"
-    "{{- '<|im_start|>assistant\\n' }}"
-    "{%- if enable_thinking is defined and enable_thinking is false %}"
-    "{{- '<think>\\n\\n</think>\\n\\n' }}"
-    "{%- endif %}"
-    "{%- endif %}"
-)
 
 
 def wrap(path: Path) -> Any:
