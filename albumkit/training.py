@@ -143,7 +143,9 @@ def prepare_training(
     if dry:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "pack").mkdir()
-            plan = _Packing(opened.path, Path(folder) / "pack", run, settings, overrides, machine_base, strict)
+            plan = _Packing(
+                opened.path, Path(folder) / "pack", run, settings, overrides, machine_base, strict
+            )
             return _prepare(plan, makers, progress)
     made = not run.exists()
     (run / "pack").mkdir(parents=True, exist_ok=True)
