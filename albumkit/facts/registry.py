@@ -176,8 +176,8 @@ class Table:
         self.paths = paths
         self.parent = parent
         self._columns: dict[str, Sequence[Any]] = dict(context)
-        #: Columns in which at least one cell holds no value.
-        self._gaps: set[str] = set()
+        #: Columns in which at least one cell holds no value -> whether none does.
+        self._gaps: dict[str, bool] = {}
 
     def column(self, name: str) -> Sequence[Any]:
         """The cells of a fact or context object; measured on the first call.
@@ -190,10 +190,6 @@ class Table:
             known = _FACTS[self.scope].get(name)
             found = self._columns[name] = self._inherited(name) if known is None else self._measure(known)
         return found
-
-    def whole(self, names: Iterable[str]) -> bool:
-        """Whether every cell of these (measured) columns holds a value."""
-        return self._gaps.isdisjoint(names)
 
     def cell(self, row: int, name: str) -> Any:
         """One subject's value, without measuring the others.
@@ -218,12 +214,16 @@ class Table:
             raise KeyError(name)
         value = self.parent.column(name)[0]
         if isinstance(value, _STATES):
-            self._gaps.add(name)
+            self._gaps[name] = True
         return [value] * len(self.paths)
 
-    def _measure(self, known: Fact) -> list[Any]:
+    def _measure(self, known: Fact) -> Sequence[Any]:
         columns = [self.column(need) for need in known.needs]
-        gapped = [self.column(need) for need in known.needs if need in self._gaps]
+        needs = [need for need in known.needs if need in self._gaps]
+        if needs and self._gaps[needs[0]]:
+            self._gaps[known.name] = True
+            return self.column(needs[0])
+        gapped = [self.column(need) for need in needs]
         function = known.function
         if not gapped:
             try:
@@ -231,6 +231,7 @@ class Table:
             except _STATES:
                 pass  # a cell without a value: once more, one by one
         cells: list[Any] = []
+        missing = 0
         states = (
             map(state_of, zip(*gapped, strict=True)) if gapped else itertools.repeat(None, len(self.paths))
         )
@@ -242,6 +243,8 @@ class Table:
                     continue
                 except _STATES as error:
                     state = raised.setdefault((type(error), str(error)), error.with_traceback(None))
-            self._gaps.add(known.name)
+            missing += 1
             cells.append(state)
+        if missing:
+            self._gaps[known.name] = missing == len(cells)
         return cells
