@@ -23,7 +23,7 @@ from albumkit.facts import (
     Table,
     Unmeasured,
 )
-from albumkit.facts.registry import state_of
+from albumkit.facts.registry import State, state_of
 from albumkit.house import profile_for
 from albumkit.opening import OpenAlbum
 from albumkit.rule import SEVERITIES, Remedy, Rule, find_rule, load_rules
@@ -210,13 +210,12 @@ class _Run:
         """Hold one rule against every subject of its scope."""
         columns = [table.column(name) for name in rule.needs]
         rows = list(zip(*columns, strict=True))
-        left_out = False
-        if not table.whole(rule.needs):
-            left_out = self._skip(rule, table, rows)
+        states = {values: state_of(values) for values in set(rows)}
+        left_out = self._skip(rule, table, rows, states)
         verdicts = {
             values: rule.validator.is_valid(_plain(rule, values))
-            for values in set(rows)
-            if state_of(values) is None
+            for values, state in states.items()
+            if state is None
         }
         if not all(verdicts.values()):
             for row, values in enumerate(rows):
@@ -224,16 +223,24 @@ class _Run:
                     self._fail(rule, table, row, values, severity)
         (self.result.left_out if left_out else self.result.rules).append(rule.id)
 
-    def _skip(self, rule: Rule, table: Table, rows: Sequence[tuple[Any, ...]]) -> bool:
+    def _skip(
+        self,
+        rule: Rule,
+        table: Table,
+        rows: Sequence[tuple[Any, ...]],
+        states: Mapping[tuple[Any, ...], State | None],
+    ) -> bool:
         """Note what could not be measured; True when that was this run's choice rather than a lack."""
+        reasons = {values: str(state) for values, state in states.items() if isinstance(state, Unmeasured)}
+        if not reasons:
+            return False
         left_out = False
         skipped: dict[str, list[str]] = defaultdict(list)
         for path, values in zip(table.paths, rows, strict=True):
-            state = state_of(values)
-            if isinstance(state, NotDecoded):
+            if isinstance(states[values], NotDecoded):
                 left_out = True
-            elif isinstance(state, Unmeasured):
-                skipped[str(state)].append(path)
+            elif values in reasons:
+                skipped[reasons[values]].append(path)
         for reason, paths in skipped.items():
             whole = len(paths) == len(rows)
             for path in [""] if whole else paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -20,6 +21,8 @@ from albumkit.errors import AlbumkitError, UsageError
 from albumkit.lint import AlbumResult
 from albumkit.opening import open_album
 from albumkit.paths import quoted
+from albumkit.preparing import FOLDER as SIDECARS
+from albumkit.preparing import Makers, kept_sidecars, make_sidecars
 from albumkit.settings import Settings, resolve
 from albumkit.trainer import LOCAL
 from albumkit.verifying import VerifyReport, verify_files
@@ -113,6 +116,7 @@ def prepare_training(
     overrides: Mapping[str, Any] | None = None,
     out: Path | None = None,
     strict: bool = False,
+    makers: Makers | None = None,
     dry: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -121,6 +125,7 @@ def prepare_training(
     Args:
         trainer: Only ``local`` trains here; needed where album.toml names a hosted one.
         out: The run folder; ``runs/NAME-1``, ``-2`` ... by default.
+        makers: Make the captions and masks that the album lacks, for this run alone (``--prepare``).
         dry: Pack into a folder that is thrown away, and leave nothing behind (``train --plan``).
 
     Raises:
@@ -139,16 +144,18 @@ def prepare_training(
         )
     if dry:
         with tempfile.TemporaryDirectory() as folder:
-            return _prepare(
-                opened.path, Path(folder), run, settings, overrides, machine_base, strict, progress
+            (Path(folder) / "pack").mkdir()
+            plan = _Packing(
+                opened.path, Path(folder) / "pack", run, settings, overrides, machine_base, strict
             )
+            return _prepare(plan, makers, progress)
     made = not run.exists()
     (run / "pack").mkdir(parents=True, exist_ok=True)
     try:
-        prepared = _prepare(
-            opened.path, run / "pack", run, settings, overrides, machine_base, strict, progress
-        )
+        plan = _Packing(opened.path, run / "pack", run, settings, overrides, machine_base, strict)
+        prepared = _prepare(plan, makers, progress)
     except AlbumkitError:
+        shutil.rmtree(run / SIDECARS, ignore_errors=True)  # our own; the models' answers are kept elsewhere
         with suppress(OSError):  # only what is empty
             (run / "pack").rmdir()
             if made:
@@ -190,11 +197,13 @@ def resume_training(
     if album.exists():
         with tempfile.TemporaryDirectory(dir=run) as folder:
             now = Path(folder) / begun.pack.name
-            pack_album(album, now, trainer=LOCAL, overrides=begun.overrides, progress=progress)
+            given: Any = {"trainer": LOCAL, "overrides": begun.overrides, "progress": progress}
+            given["proposed"] = kept_sidecars(run / SIDECARS, album)
+            pack_album(album, now, **given)
             if changes := changes_of(_open_pack(begun.pack), _open_pack(now)):
                 if not accept_changes:
                     raise changed_album(album, run, changes)
-                pack_album(album, begun.pack, trainer=LOCAL, overrides=begun.overrides, progress=progress)
+                pack_album(album, begun.pack, **given)
     base = find_base(begun.base)
     prepared = _planned(run, album, begun.runtimes, None, _open_pack(begun.pack), base, knobs)
     prepared = replace(prepared, since=found[-1].step if found else 0)
@@ -287,30 +296,44 @@ def _base(settings: Settings) -> Base:
     raise UsageError(f"Which base? This machine has {has}.", "\n".join(ways))
 
 
-def _prepare(
-    album: Path,
-    folder: Path,
-    run: Path,
-    settings: Settings,
-    overrides: Mapping[str, Any],
-    base: Base,
-    strict: bool,
-    progress: Progress | None,
-) -> Prepared:
+@dataclass(frozen=True)
+class _Packing:
+    """What is packed, and what for. ``folder``: where the archive goes, in the run or in a temporary one."""
+
+    album: Path
+    folder: Path
+    run: Path
+    settings: Settings
+    overrides: Mapping[str, Any]
+    base: Base
+    strict: bool
+
+
+def _prepare(plan: _Packing, makers: Makers | None, progress: Progress | None) -> Prepared:
     from albumkit.engine.knobs import Knobs
 
-    archive = folder / archive_path(open_album(album), folder).name
+    album, settings = plan.album, plan.settings
+    archive = plan.folder / archive_path(open_album(album), plan.folder).name
+    made = {}
+    if makers is not None:
+        made = make_sidecars(album, plan.folder.parent / SIDECARS, settings, makers, progress)
     try:
         result, _ = pack_album(
-            album, archive, trainer=LOCAL, overrides=overrides, strict=strict, progress=progress
+            album,
+            archive,
+            trainer=LOCAL,
+            overrides=plan.overrides,
+            strict=plan.strict,
+            proposed=made,
+            progress=progress,
         )
     except Refused as refused:
         remedy = "mend them as lint says, or leave a picture out with exclude in album.toml"
         raise Refused(refused.result, "trained on", remedy) from refused
     pack = _open_pack(archive)
     _need_masks(album, settings, pack)
-    knobs = Knobs.of(settings, base.side)
-    return _planned(run, album, settings.runtimes, result, pack, base, knobs)
+    knobs = Knobs.of(settings, plan.base.side)
+    return _planned(plan.run, album, settings.runtimes, result, pack, plan.base, knobs)
 
 
 def _planned(
@@ -350,10 +373,12 @@ def _need_masks(album: Path, settings: Settings, pack: OpenPack) -> None:
     if not settings.value("create_masks") or not bare:
         return
     named = ", ".join(bare[:4]) + (" ..." if len(bare) > 4 else "")
+    shown = quoted(album.as_posix())
     raise AlbumkitError(
         f"{len(bare)} of {len(pack.items)} examples have no mask, and create_masks is on: {named}.",
-        f"albumkit mask {quoted(album.as_posix())}   makes them\n"
-        f"--set create_masks=false   learns the pictures whole",
+        f"albumkit mask {shown}   makes them\n"
+        f"albumkit train {shown} --prepare   makes them for this run alone\n"
+        f"albumkit train {shown} --set create_masks=false   learns the pictures whole",
     )
 
 

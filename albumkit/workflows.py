@@ -152,6 +152,7 @@ def pack_album(
     force: bool = False,
     strict: bool = False,
     background: str = "#ffffff",
+    proposed: Mapping[str, bytes | None] | None = None,
     progress: Progress | None = None,
 ) -> tuple[AlbumResult, Pack]:
     """Lint, then write the archive with its manifest and request beside it.
@@ -160,6 +161,7 @@ def pack_album(
         path: One album.
         out: The archive, or the folder to put NAME.zip into; the working folder by default.
         force: Pack in spite of errors; the manifest records them.
+        proposed: Captions and masks that the album itself does not have, by path.
 
     Raises:
         PackRefused: the album has errors (``result`` holds them), or the archive cannot be made.
@@ -169,7 +171,7 @@ def pack_album(
     albums = expand([path])
     if len(albums) != 1:
         raise UsageError(f"{path.as_posix()} holds {len(albums)} albums; pack takes one at a time.")
-    opened = open_album(albums[0])
+    opened = open_album(albums[0], proposed=proposed)
     settings = resolve(opened.config, guessed_kind=opened.guessed_kind, trainer=trainer, overrides=overrides)
     cache = FactCache(libraries=image_libraries())
     measured = Measured(opened.album, cache)

@@ -73,6 +73,20 @@ def test_words_that_are_or_become_infinite_are_refused(dtype, factor):
             scaled(raw, dtype, factor, "t", Rounding(Path("a"), allowed=True))
 
 
+@pytest.mark.parametrize("columns", [16, 128])
+def test_what_rounding_loses_of_many_numbers_is_told_nearly(columns):
+    """Of a whole chunk of a file, whose columns are of very different size."""
+    size = 4.0 ** np.arange(columns)
+    numbers = np.random.default_rng(2).normal(size=(1 << 16) // columns * columns).reshape(-1, columns)
+    words = to_words((numbers / size).ravel(), "BF16")
+    exact = to_doubles(words, "BF16") * 0.3
+    wanted = to_words(exact, "BF16")
+    rounding = Rounding(Path("a"), allowed=True)
+    assert scaled(words.tobytes(), "BF16", 0.3, "t", rounding) == wanted.tobytes()
+    lost = np.linalg.norm(exact - to_doubles(wanted, "BF16")) / np.linalg.norm(exact)
+    assert rounding.error == pytest.approx(lost, rel=0.25)
+
+
 def test_f64_is_multiplied_number_by_number():
     numbers = np.array([0.1, -3.0, 0.0, 5e-324, 1e300])
     found = scaled(numbers.tobytes(), "F64", 0.5, "t", Rounding(Path("a"), allowed=False))

@@ -300,7 +300,8 @@ def test_missing_masks_stop_before_anything_is_made(place: Path) -> None:
     assert result.exception.message == "1 of 4 examples have no mask, and create_masks is on: a."
     assert result.exception.remedy.splitlines() == [
         "albumkit mask bare   makes them",
-        "--set create_masks=false   learns the pictures whole",
+        "albumkit train bare --prepare   makes them for this run alone",
+        "albumkit train bare --set create_masks=false   learns the pictures whole",
     ]
     assert not (place / "never" / "run.json").exists()
 

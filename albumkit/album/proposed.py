@@ -26,6 +26,10 @@ class ProposedSource(FolderSource):
         self._proposed = proposed
         self._born = time.time_ns()
 
+    def is_proposed(self, entry: Entry) -> bool:
+        """Whether this file is in memory: it cannot change under whoever reads it."""
+        return self._proposed.get(entry.path) is not None
+
     def entries(self, exclude: Excluder) -> list[Entry]:
         there = [entry for entry in super().entries(exclude) if entry.path not in self._proposed]
         new = [

@@ -40,7 +40,7 @@ def _shown(album: Album, media: MediaFile, frames: int) -> list[Image.Image]:
         with album.source.open(entry) as stream:
             if media.media == "clip":
                 return [fitting(frame, MOST_PIXELS) for frame in frames_of(stream, frames)]
-            return [load_picture(stream, MOST_PIXELS)]
+            return [fitting(load_picture(stream, MOST_PIXELS), MOST_PIXELS)]
     except AlbumkitError as error:
         raise CaptionerError(f"{entry.path}: {error.message}", error.remedy) from error
     except Exception as error:  # plugins raise nearly anything for a broken file

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from albumkit.album import Album
 from albumkit.captioning.judging import file_bytes
 from albumkit.captioning.standing import Sidecars, Standing, media_of, standings
 from albumkit.errors import AlbumkitError, UsageError
@@ -83,6 +84,12 @@ def write_captions(
     with locked(path) as workplace:
         record = perform(Path(os.path.realpath(path)), workplace, KIND, note, changes)
     return Wrote(record.name, tuple(draft.edits), tuple(draft.refusals))
+
+
+def caption_files(album: Album, texts: Mapping[str, str]) -> dict[str, bytes]:
+    """New captions as the files that they would be; ``texts`` by example path."""
+    sidecars = Sidecars(album)
+    return {sidecars.of(e): file_bytes(texts[e.path]) for e in album.examples if e.path in texts}
 
 
 def _changed(was: Standing, now: Standing | None) -> str:

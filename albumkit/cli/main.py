@@ -95,6 +95,9 @@ def run() -> NoReturn:
         sys.exit(0)
     except Exception:
         sys.exit(_bug())
+    finally:
+        # Or Python looks for cycles among them once more before it ends.
+        gc.freeze()
 
 
 def _say(error: AlbumkitError) -> None:

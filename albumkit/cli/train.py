@@ -13,6 +13,7 @@ from albumkit.errors import UsageError
 from albumkit.paths import quoted
 
 if TYPE_CHECKING:
+    from albumkit.preparing import Makers
     from albumkit.training import Prepared
 
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 )
 @trainer_option
 @set_option
+@click.option("--prepare", is_flag=True, help="Make missing captions and masks for this run alone.")
+@click.option("--captioner", type=click.Choice(["transformers", "pocket"]), help="With --prepare.")
+@click.option("--masker", metavar="MODEL", help="With --prepare: a model of albumkit mask.")
 @click.option("--plan", is_flag=True, help="Tell what would be done, and do nothing.")
 @click.option("--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with a run.")
 @click.option("--steps", type=click.IntRange(min=1), help="With --resume: how many steps in all.")
@@ -35,6 +39,9 @@ def command(
     base: str | None,
     trainer: str | None,
     overrides: dict[str, Any],
+    prepare: bool,
+    captioner: str | None,
+    masker: str | None,
     plan: bool,
     resume: Path | None,
     steps: int | None,
@@ -55,7 +62,10 @@ def command(
     if resume is None and (steps is not None or accept_album_changes):
         name = "--steps" if steps is not None else "--accept-album-changes"
         raise UsageError(f"{name} belongs to --resume.", "albumkit train ALBUM --set steps=800")
-    if resume is not None and (base or trainer or overrides or out or plan or strict):
+    if not prepare and (captioner or masker):
+        name = "--captioner" if captioner else "--masker"
+        raise UsageError(f"{name} belongs to --prepare.", "albumkit train ALBUM --prepare")
+    if resume is not None and (base or trainer or overrides or out or plan or strict or prepare):
         raise UsageError(
             "--resume goes on with the settings of the run.", f"albumkit train --resume {resume}"
         )
@@ -77,10 +87,26 @@ def command(
                 overrides=overrides,
                 out=out,
                 strict=strict,
+                makers=_makers(captioner, masker) if prepare else None,
                 dry=plan,
                 progress=progress,
             )
     return _tell_plan(prepared, style) if plan else _train(prepared, style)
+
+
+def _makers(captioner: str | None, masker: str | None) -> Makers:
+    import functools
+
+    from albumkit.caption.captioners import captioner_for
+    from albumkit.doctor import nvidia_cards
+    from albumkit.mask.rembg import DEFAULT, open_rembg
+    from albumkit.preparing import Makers
+
+    tell = functools.partial(click.echo, err=True)
+    return Makers(
+        lambda: captioner_for(captioner, nvidia=bool(nvidia_cards())),
+        lambda: open_rembg(masker or DEFAULT, tell),
+    )
 
 
 def _tell_plan(prepared: Prepared, style: str) -> int:

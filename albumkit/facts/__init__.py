@@ -1,10 +1,10 @@
 """Measurements: what is so, never whether that is good.
 
-Importing this package registers every fact. ``registry.Table`` measures, column by column.
+Importing this package registers every fact but those of LoRA files (``adapter``, ``module``), which
+:mod:`registry` imports when one is asked for. ``registry.Table`` measures, column by column.
 """
 
 from albumkit.facts import (  # noqa: F401 - they register themselves
-    adapter,
     album,
     caption,
     caption_length,
@@ -16,7 +16,6 @@ from albumkit.facts import (  # noqa: F401 - they register themselves
     form,
     likeness,
     mask,
-    module,
     orphans,
     pair,
     quality,

@@ -8,6 +8,7 @@ one that makes no sense for the subject raises :class:`NotApplicable` (silence).
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import typing
@@ -122,6 +123,15 @@ def _cost_of(scope: Scope, need: str) -> Cost:
     return found.cost
 
 
+def _known(scope: Scope) -> dict[str, Fact]:
+    """The facts of one scope, by name. Those of LoRA files are imported when one is asked for: no album needs
+    them, and lint would wait for them as long as for ten pictures.
+    """
+    if scope in ADAPTER_SCOPES:
+        importlib.import_module(f"albumkit.facts.{scope}")
+    return _FACTS[scope]
+
+
 def wider_scopes(scope: Scope) -> tuple[Scope, ...]:
     """The scopes whose facts a scope sees beside its own, the nearest first."""
     if scope in ADAPTER_SCOPES:
@@ -133,7 +143,7 @@ def wider_scopes(scope: Scope) -> tuple[Scope, ...]:
 def find_fact(scope: Scope, name: str) -> Fact | None:
     """The fact of this name in a scope, or in a wider one."""
     for place in (scope, *wider_scopes(scope)):
-        if found := _FACTS[place].get(name):
+        if found := _known(place).get(name):
             return found
     return None
 
@@ -142,7 +152,7 @@ def facts_of(scope: Scope) -> dict[str, Fact]:
     """Every fact that a rule of this scope may ask for, by name: its own, and those of wider scopes."""
     found: dict[str, Fact] = {}
     for place in reversed((scope, *wider_scopes(scope))):
-        found |= _FACTS[place]
+        found |= _known(place)
     return found
 
 
@@ -154,7 +164,7 @@ def json_type(fact: Fact) -> str:
 
 def all_facts() -> list[Fact]:
     """Every fact, by scope, then name."""
-    return [facts[name] for facts in _FACTS.values() for name in sorted(facts)]
+    return [facts[name] for scope in SCOPES for facts in [_known(scope)] for name in sorted(facts)]
 
 
 class Table:
@@ -176,8 +186,8 @@ class Table:
         self.paths = paths
         self.parent = parent
         self._columns: dict[str, Sequence[Any]] = dict(context)
-        #: Columns in which at least one cell holds no value.
-        self._gaps: set[str] = set()
+        #: Columns in which at least one cell holds no value -> whether none does.
+        self._gaps: dict[str, bool] = {}
 
     def column(self, name: str) -> Sequence[Any]:
         """The cells of a fact or context object; measured on the first call.
@@ -187,13 +197,9 @@ class Table:
         """
         found = self._columns.get(name)
         if found is None:
-            known = _FACTS[self.scope].get(name)
+            known = _known(self.scope).get(name)
             found = self._columns[name] = self._inherited(name) if known is None else self._measure(known)
         return found
-
-    def whole(self, names: Iterable[str]) -> bool:
-        """Whether every cell of these (measured) columns holds a value."""
-        return self._gaps.isdisjoint(names)
 
     def cell(self, row: int, name: str) -> Any:
         """One subject's value, without measuring the others.
@@ -203,7 +209,7 @@ class Table:
         """
         if (column := self._columns.get(name)) is not None:
             value = column[row]
-        elif (known := _FACTS[self.scope].get(name)) is not None:
+        elif (known := _known(self.scope).get(name)) is not None:
             value = known.function(*[self.cell(row, need) for need in known.needs])
         elif self.parent is not None:
             value = self.parent.cell(0, name)
@@ -218,12 +224,16 @@ class Table:
             raise KeyError(name)
         value = self.parent.column(name)[0]
         if isinstance(value, _STATES):
-            self._gaps.add(name)
+            self._gaps[name] = True
         return [value] * len(self.paths)
 
-    def _measure(self, known: Fact) -> list[Any]:
+    def _measure(self, known: Fact) -> Sequence[Any]:
         columns = [self.column(need) for need in known.needs]
-        gapped = [self.column(need) for need in known.needs if need in self._gaps]
+        needs = [need for need in known.needs if need in self._gaps]
+        if needs and self._gaps[needs[0]]:
+            self._gaps[known.name] = True
+            return self.column(needs[0])
+        gapped = [self.column(need) for need in needs]
         function = known.function
         if not gapped:
             try:
@@ -231,6 +241,7 @@ class Table:
             except _STATES:
                 pass  # a cell without a value: once more, one by one
         cells: list[Any] = []
+        missing = 0
         states = (
             map(state_of, zip(*gapped, strict=True)) if gapped else itertools.repeat(None, len(self.paths))
         )
@@ -242,6 +253,8 @@ class Table:
                     continue
                 except _STATES as error:
                     state = raised.setdefault((type(error), str(error)), error.with_traceback(None))
-            self._gaps.add(known.name)
+            missing += 1
             cells.append(state)
+        if missing:
+            self._gaps[known.name] = missing == len(cells)
         return cells

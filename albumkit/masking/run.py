@@ -34,8 +34,10 @@ from albumkit.workflows import Progress, image_libraries
 
 #: Raise when pictures are shown to a masker in another way.
 _VERSION = 1
-#: A picture is shown with at least so many pixels for each that the network looks at.
-_SPARE = 4
+#: A JPEG is decoded with at least so many pixels for each that the network looks at: with 4 the libjpeg's
+#: coarser reduction gives another mask where it is not clear what the subject is (mean overlap 0.95 with that
+#: of the whole picture, 0.99 with 16).
+_SPARE = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from albumkit.album import Album, Entry, FolderSource
+from albumkit.album import Album, Entry, FolderSource, ProposedSource
 from albumkit.errors import PackRefused
 from albumkit.images import reason_of
 from albumkit.pack.model import Unpackable, refuse_files
@@ -53,6 +53,8 @@ def check_unchanged(album: Album, entries: Iterable[Entry]) -> None:
     changed = []
     if isinstance(album.source, FolderSource):
         for entry in entries:
+            if isinstance(album.source, ProposedSource) and album.source.is_proposed(entry):
+                continue
             try:
                 info = (album.source.location / entry.path).stat()
             except OSError:

@@ -7,7 +7,6 @@ pair: a move, a scale for each axis, and a shear for each axis, which together a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -22,9 +21,9 @@ Flags: TypeAlias = NDArray[np.bool_]
 #: Side of a thumbnail, and of what it is enlarged to: between the pixels of the latter it is nearly linear.
 SIDE = 32
 _LARGE = 48
-#: The move is searched at half the size first: by how much the pictures are reduced, and how many steps are
-#: made.
-_STEPS = ((2, 4), (1, 3))
+#: Thumbnails are halved and laid onto each other in so many steps, then enlarged and laid on once more in so
+#: many.
+_ROUGH_STEPS, _STEPS = 6, 3
 #: Parts are squares of a quarter of the side; they overlap, in steps of a third of theirs.
 _CELLS, _CELLS_OF_PART = 12, 3
 _PARTS = np.array(
@@ -36,15 +35,14 @@ _PARTS = np.array(
 )
 #: Farther than this (of the side) no copy is moved; scaled and sheared by no more.
 _FARTHEST, _SCALES, _SHEAR = 0.15, (0.75, 1.3), 0.15
-#: Before all that, thumbnails are halved and laid onto each other in so many steps; what then differs as a
-#: whole by more than this share of the contrast is looked at no further: of 100 pairs that are found, one is
-#: lost by it.
-_ROUGH_STEPS, _HOPELESS = ((1, 4),), 0.45
+#: Halved pictures that differ as a whole by more than this share of the contrast, whichever is laid onto the
+#: other, are looked at no further: of 509 copies that would be found (likeness above 88), 2 are lost by it.
+_HOPELESS = 0.33
 #: At least this share of the picture must lie on the other for a comparison.
 _OVERLAP = 0.55
 #: Tones are fitted part by part within these factors; a flat part is not blown up to fit.
 _GAINS = (0.5, 2.0)
-#: Pairs that are aligned at once in one thread, with about 10 MB.
+#: Pairs that are aligned at once in one thread, with about 20 MB.
 _AT_ONCE = 64
 #: The two kinds of misfit on one scale: the worst part, and the spread over the parts (standard deviation).
 #: See the module of likeness for what each tells; benchmarks/quiet.md for the figures.
@@ -71,27 +69,38 @@ def differences(
 
     def some(start: int) -> None:
         one, other = first[start : start + _AT_ONCE], second[start : start + _AT_ONCE]
-        rough = _rough(*(_halved(pixels[which].astype(np.float32)) for which in (one, other)))
-        close = np.flatnonzero(rough < _HOPELESS)
-        if len(close):
-            each, places = np.unique(np.stack([one[close], other[close]]), return_inverse=True)
-            levels = _levels(_enlarged(pixels[each]), _STEPS)  # of a picture once, for it is in several pairs
-            a, b = ([level[place] for level in levels] for place in places.reshape(2, -1))
-            out[start + close] = np.minimum(_misfit(a, b), _misfit(b, a))
+        rough, field, offset = _rough(pixels[one], pixels[other])
+        close = np.flatnonzero(rough.min(axis=0) < _HOPELESS)
+        if not len(close):
+            return
+        each, places = np.unique(np.stack([one[close], other[close]]), return_inverse=True)
+        large = _prepared(_enlarged(pixels[each]))  # of a picture once, for it is in several pairs
+        ways = places.reshape(2, -1)
+        still, moving = (large[which.ravel()] for which in (ways, ways[::-1]))
+        scale = np.float32(_LARGE / (SIDE // 2))
+        begun = (field[:, close].reshape(-1, 2, 2), offset[:, close].reshape(-1, 2) * scale)
+        out[start + close] = _misfit(still, moving, *begun).reshape(2, -1).min(axis=0)
 
     for _ in in_order(range(0, len(first), _AT_ONCE), some, os.cpu_count() or 1):
         pass
     return out
 
 
-def _rough(still: Floats, moving: Floats) -> NDArray[np.float64]:
-    """What differs as a whole (root of the mean square), in units of the still picture's contrast."""
-    stills, movings = _levels(still, _ROUGH_STEPS), _levels(moving, _ROUGH_STEPS)
-    moved, inside = _warped(movings[-1], *_aligned(stills, movings, _ROUGH_STEPS))
-    error, _ = _error(stills[-1], moved, inside)
+def _rough(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[NDArray[np.float64], Floats, Floats]:
+    """What differs of the halved pictures as a whole (root of the mean square, in units of contrast), and how
+    they lie on each other: field and offset as of :func:`_aligned`. The first axis of each is the way: the
+    second laid onto the first, and the first laid onto the second.
+    """
+    halves = [_prepared(_halved(which.astype(np.float32))) for which in (one, other)]
+    still, moving = np.concatenate(halves), np.concatenate(halves[::-1])
+    field = np.tile(np.eye(2, dtype=np.float32), (len(still), 1, 1))
+    offset = np.zeros((len(still), 2), dtype=np.float32)
+    field, offset = _aligned(still, moving, field, offset, _ROUGH_STEPS)
+    moved, inside = _warped(moving, field, offset)
+    error, _ = _error(still, moved, inside)
     there = np.maximum(inside.sum(axis=(1, 2)), 1)
-    rough: NDArray[np.float64] = np.sqrt((error**2).sum(axis=(1, 2), dtype=np.float64) / there)
-    return rough
+    rough = np.sqrt((error**2).sum(axis=(1, 2), dtype=np.float64) / there)
+    return rough.reshape(2, -1), field.reshape(2, -1, 2, 2), offset.reshape(2, -1, 2)
 
 
 def _enlarged(pixels: NDArray[np.uint8]) -> Floats:
@@ -100,15 +109,17 @@ def _enlarged(pixels: NDArray[np.uint8]) -> Floats:
     return np.stack([np.asarray(one, dtype=np.float32) for one in large])
 
 
-def _levels(pictures: Floats, steps: Sequence[tuple[int, int]]) -> list[Floats]:
-    """The pictures as each of the steps compares them: reduced, without grain, of one contrast."""
-    return [_normed(_smoothed(_halved(pictures) if by == 2 else pictures)) for by, _ in steps]
+def _prepared(pictures: Floats) -> Floats:
+    """The pictures as they are compared: without grain, of one contrast."""
+    return _normed(_smoothed(pictures))
 
 
-def _misfit(stills: Sequence[Floats], movings: Sequence[Floats]) -> NDArray[np.float64]:
-    """What differs once ``movings`` lie on ``stills``, in units of the still picture's contrast."""
-    moved, inside = _warped(movings[-1], *_aligned(stills, movings, _STEPS))
-    still, moved = stills[-1] * inside, moved * inside
+def _misfit(still: Floats, moving: Floats, field: Floats, offset: Floats) -> NDArray[np.float64]:
+    """What differs once ``moving`` lies on ``still``, in units of the still picture's contrast; it is laid on
+    from where it lies already.
+    """
+    moved, inside = _warped(moving, *_aligned(still, moving, field, offset, _STEPS))
+    still, moved = still * inside, moved * inside
     count = _sums(inside)
     weight = np.maximum(count, 1)
     mean_a, mean_b = _sums(still) / weight, _sums(moved) / weight
@@ -130,25 +141,21 @@ def _misfit(stills: Sequence[Floats], movings: Sequence[Floats]) -> NDArray[np.f
 
 
 def _aligned(
-    stills: Sequence[Floats], movings: Sequence[Floats], steps: Sequence[tuple[int, int]]
+    still: Floats, moving: Floats, field: Floats, offset: Floats, steps: int
 ) -> tuple[Floats, Floats]:
-    """The linear field (pairs, 2, 2) and the offset in pixels (pairs, 2) that lay ``movings`` on ``stills``,
-    each given at the levels of the steps.
+    """The linear field (pairs, 2, 2) and the offset in pixels (pairs, 2) that lay ``moving`` on ``still``,
+    found in so many steps from those given.
     """
-    pairs, side, _ = stills[-1].shape
-    field = np.tile(np.eye(2, dtype=np.float32), (pairs, 1, 1))
-    offset = np.zeros((pairs, 2), dtype=np.float32)
-    farthest = _FARTHEST * side
-    for (by, times), target, source in zip(steps, stills, movings, strict=True):
-        for _ in range(times):
-            moved, inside = _warped(source, field, offset / np.float32(by))
-            step = _step(target, moved, inside)
-            offset = np.clip(offset + by * step[:, :2], -farthest, farthest)
-            field = field + step[:, 2:].reshape(pairs, 2, 2)
-            for i in (0, 1):
-                field[:, i, i] = np.clip(field[:, i, i], *_SCALES)
-                field[:, i, 1 - i] = np.clip(field[:, i, 1 - i], -_SHEAR, _SHEAR)
-    return field.astype(np.float32), offset.astype(np.float32)
+    farthest = _FARTHEST * still.shape[1]
+    field = field.copy()
+    for _ in range(steps):
+        step = _step(still, *_warped(moving, field, offset))
+        offset = np.clip(offset + step[:, :2], -farthest, farthest)
+        field += step[:, 2:].reshape(-1, 2, 2)
+        for i in (0, 1):
+            field[:, i, i] = np.clip(field[:, i, i], *_SCALES)
+            field[:, i, 1 - i] = np.clip(field[:, i, 1 - i], -_SHEAR, _SHEAR)
+    return field, offset
 
 
 def _step(target: Floats, moved: Floats, inside: Floats) -> Floats:

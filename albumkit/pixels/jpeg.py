@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from albumkit.pixels.picture import Grey, Picture
 
@@ -17,8 +18,8 @@ _LUMA = 3688
 BLOCK = 8
 #: Levels added to both sides of the comparison: in a picture without any texture all steps are tiny.
 FLOOR = 1.0
-#: Lines looked at in each direction, about.
-LINES = 128
+#: So many third differences of pixels, each at most 4 x 255, are summed up in 16 bits.
+_SUMMED = 32
 
 
 def table_quality(picture: Picture) -> dict[str, Any]:
@@ -41,20 +42,36 @@ def blockiness(picture: Picture) -> dict[str, Any]:
     """
     if picture.reduced != 1 or min(picture.grey.shape) < 4 * BLOCK:
         return {}
-    height, width = picture.grey.shape
-    across = _rough(picture.grey[:: max(1, height // LINES)], 1)
-    down = _rough(picture.grey[:, :: max(1, width // LINES)], 0)
+    rows, columns = picture.rows, picture.columns
+    of_columns = _third_differences(rows, 1, rows.shape[1])[: (rows.shape[1] - 3) // BLOCK * BLOCK]
+    across = _rough(of_columns.reshape(-1, BLOCK).mean(0) / (len(rows) - 1))
+    of_rows = _third_differences(columns, columns.shape[1], BLOCK * columns.shape[1])
+    down = _rough(of_rows.reshape(BLOCK, -1).mean(1) / ((len(columns) - 3) // BLOCK))
     if not across[1] and not down[1]:
         return {"blockiness": 1.0}
     return {"blockiness": round(min((edge + FLOOR) / (inside + FLOOR) for edge, inside in (across, down)), 2)}
 
 
-def _rough(lines: Grey, axis: int) -> tuple[float, float]:
-    """How rough the roughest of the eight phases of lines along an axis is, and the median of all."""
-    third = lines.astype(np.int16, order="C")
+def _third_differences(lines: Grey, apart: int, period: int) -> NDArray[np.int32]:
+    """Sums, without their signs, of the third differences of pixels that lie ``apart`` in memory: of all that
+    lie a whole number of periods apart, shape (period,).
+
+    All lines are gone through as one, in half the time. What reaches from one line into the next is for the
+    caller to leave out.
+    """
+    third = lines.ravel().astype(np.int16)
     for _ in range(3):
-        third = third[1:] - third[:-1] if axis == 0 else third[:, 1:] - third[:, :-1]
-    lines_met = np.float32(third.shape[1 - axis])
-    rough = np.add.reduce(np.abs(third, out=third), 1 - axis, dtype=np.int32) / lines_met
-    phases = np.sort(rough[: rough.size // BLOCK * BLOCK].reshape(-1, BLOCK).mean(0)).tolist()
-    return float(phases[-1]), float((phases[BLOCK // 2 - 1] + phases[BLOCK // 2]) / 2)
+        third = third[apart:] - third[:-apart]
+    periods = np.abs(third, out=third)[: third.size // period * period].reshape(-1, period)
+    sums = [
+        np.add.reduce(periods[start : start + _SUMMED], 0, dtype=np.int16)
+        for start in range(0, len(periods), _SUMMED)
+    ]
+    total: NDArray[np.int32] = np.add.reduce(sums, 0, dtype=np.int32)
+    return total
+
+
+def _rough(phases: NDArray[np.float64]) -> tuple[float, float]:
+    """The roughest of the eight phases of lines, and the median of all."""
+    values = np.sort(phases).tolist()
+    return float(values[-1]), float((values[BLOCK // 2 - 1] + values[BLOCK // 2]) / 2)

@@ -27,13 +27,13 @@ def levels(picture: Picture) -> dict[str, Any]:
     a hundred reach, of full white. ``black_share``, ``white_share``: pixels without any detail left.
     """
     small = picture.small_image
-    one = 100 / (small.width * small.height)
-    below = [count * one for count in itertools.accumulate(small.histogram())]
+    below = list(itertools.accumulate(small.histogram()))
+    one = below[-1] / 100
     return {
-        "bright_level": _percent(bisect.bisect_left(below, 99) * 100 / 255),
-        "dark_level": _percent(bisect.bisect_left(below, 2) * 100 / 255),
-        "black_share": _percent(below[BLACK]),
-        "white_share": _percent(100 - below[WHITE - 1]),
+        "bright_level": _percent(bisect.bisect_left(below, 99 * one) * 100 / 255),
+        "dark_level": _percent(bisect.bisect_left(below, 2 * one) * 100 / 255),
+        "black_share": _percent(below[BLACK] / one),
+        "white_share": _percent(100 - below[WHITE - 1] / one),
     }
 
 

@@ -8,6 +8,7 @@ pixels never sees.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import io
 import math
@@ -26,6 +27,8 @@ WORKING_SIDE = 1000
 _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 #: The longer side of ``small``.
 SMALL_SIDE = 256
+#: Lines of each direction, about, in ``rows`` and ``columns``.
+LINES = 128
 
 
 def reduction(header: Header) -> int:
@@ -34,6 +37,11 @@ def reduction(header: Header) -> int:
         return 1
     side = max(header.width, header.height)
     return next((by for by in (8, 4, 2) if side // by >= WORKING_SIDE), 1)
+
+
+_POINTER_OF = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 
 
 @dataclass
@@ -74,6 +82,7 @@ class Picture:
         if header.format == "JPEG" and isinstance(image, ImageFile.ImageFile):
             by = reduction(header)
             image.draft("L", (max(1, header.width // by), max(1, header.height // by)))
+            image.decodermaxblock = len(self.data)  # at one go: a decoder that waits for more takes longer
         image.load()
 
     @functools.cached_property
@@ -100,7 +109,19 @@ class Picture:
     @functools.cached_property
     def grey(self) -> Grey:
         """``working`` as luma (ITU-R 601), shape (height, width), 0 black to 255 white."""
-        return np.asarray(self._luma)
+        return _without_copy(self._luma)
+
+    @functools.cached_property
+    def rows(self) -> Grey:
+        """About ``LINES`` rows of ``grey``, evenly spread: shape (lines, width)."""
+        step = max(1, self.grey.shape[0] // LINES)
+        return np.ascontiguousarray(self.grey[::step])
+
+    @functools.cached_property
+    def columns(self) -> Grey:
+        """About ``LINES`` columns of ``grey``, evenly spread: shape (height, lines)."""
+        step = max(1, self.grey.shape[1] // LINES)
+        return np.ascontiguousarray(self.grey[:, ::step])
 
     @functools.cached_property
     def small_image(self) -> Image.Image:
@@ -111,7 +132,41 @@ class Picture:
     @functools.cached_property
     def small(self) -> Grey:
         """``small_image`` as ``grey`` is ``working``."""
-        return np.asarray(self.small_image)
+        return _without_copy(self.small_image)
+
+
+class _ArrowArray(ctypes.Structure):
+    """The beginning of Arrow's ``struct ArrowArray`` (its C data interface), by which Pillow lends memory."""
+
+    _fields_ = (
+        ("length", ctypes.c_int64),
+        ("null_count", ctypes.c_int64),
+        ("offset", ctypes.c_int64),
+        ("n_buffers", ctypes.c_int64),
+        ("n_children", ctypes.c_int64),
+        ("buffers", ctypes.POINTER(ctypes.c_void_p)),
+    )
+
+
+class _Lent:
+    """Memory as NumPy takes it, read-only; an array made of it keeps the lender's ``hold``."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], hold: object) -> None:
+        self.hold = hold
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": shape, "data": (address, True)}
+
+
+def _without_copy(luma: Image.Image) -> Grey:
+    """The pixels of a picture of mode L as they lie in its memory.
+
+    ``np.asarray`` of the picture copies them twice, and lets no other thread work meanwhile.
+    """
+    try:
+        _, capsule = luma.__arrow_c_array__()
+    except ValueError:  # in several pieces: more than 16 MB, or PILLOW_BLOCK_SIZE says so
+        return np.asarray(luma)
+    told = _ArrowArray.from_address(_POINTER_OF(capsule, b"arrow_array"))
+    return np.asarray(_Lent(told.buffers[1] + told.offset, (luma.height, luma.width), capsule))
 
 
 def steps(first: Grey, second: Grey) -> Grey:

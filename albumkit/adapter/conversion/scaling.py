@@ -1,9 +1,10 @@
 """Raw words multiplied by a number, without numpy.
 
 By a power of two only exponents change. They stand in the last byte of a word and in the one before, and a
-column of bytes is translated or added up at once, in C. It is exact unless a number leaves the range of
-normal numbers. Those, and all if the factor is no power of two, are calculated one by one and rounded to the
-nearest, and :class:`Rounding` keeps what that costs.
+column of bytes is translated or added up at once, in C. All of a BF16 stands in these two: what its mantissa
+becomes, rounded, and what that carries, is a question of the byte before, whatever the factor. Numbers that
+leave the range of normal numbers, and those of other dtypes if the factor is no power of two, are calculated
+one by one and rounded to the nearest. :class:`Rounding` keeps what rounding costs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from albumkit.adapter.words import FLOATS, to_floats
 from albumkit.errors import AdapterError
@@ -89,96 +91,128 @@ def scaled(raw: bytes | bytearray, dtype: str, factor: float, name: str, roundin
     Raises:
         AdapterError: see :meth:`Rounding.count`.
     """
-    shift, width = power_of_two(factor), FLOATS[dtype]
-    if shift is None or dtype == "F64":
-        return _multiplied(raw, dtype, factor, name, rounding, raw)
-    words, others = _shifted(raw, dtype, shift, negative=factor < 0)
-    if len(others) > len(raw) // 16:
-        return _multiplied(raw, dtype, factor, name, rounding, raw)
-    if others:
-        picked = b"".join(raw[at : at + width] for at in others)
-        mended = _multiplied(picked, dtype, factor, name, rounding, raw)
-        for number, at in enumerate(others):
-            words[at : at + width] = mended[number * width : (number + 1) * width]
+    shift = power_of_two(factor)
+    if dtype == "F64" or (shift is None and dtype != "BF16"):
+        words, error = _multiplied(raw, dtype, factor)
+    else:
+        words, others = _translated(raw, dtype, factor)
+        if len(others) > len(raw) // 16:
+            words, error = _multiplied(raw, dtype, factor)
+        else:
+            error = _mended(words, raw, dtype, factor, others)
+            if shift is None:
+                error = math.hypot(error, _loss(words, raw, dtype, factor))
+    if error:
+        sample, stride = _sample(raw, FLOATS[dtype])
+        norm = math.hypot(*to_floats(sample, dtype)) * math.sqrt(stride)
+        rounding.count(name, dtype, error, norm * abs(factor))
     return words
 
 
-def _multiplied(
-    raw: bytes | bytearray,
-    dtype: str,
-    factor: float,
-    name: str,
-    rounding: Rounding,
-    beside: bytes | bytearray,
-) -> bytearray:
-    """Number by number. ``beside`` are all words of which ``raw`` has some: a loss is a share of these."""
+def _multiplied(raw: bytes | bytearray, dtype: str, factor: float) -> tuple[bytearray, float]:
+    """Number by number; and the root of the sum of squares of what rounding changed."""
     exact = [number * factor for number in to_floats(raw, dtype)]
     words = _from_floats(exact, dtype)
-    error = math.dist(exact, to_floats(words, dtype))
-    if error:
-        rounding.count(name, dtype, error, _norm(beside, dtype) * abs(factor))
-    return words
+    return words, math.dist(exact, to_floats(words, dtype))
 
 
-def _norm(raw: bytes | bytearray, dtype: str) -> float:
-    """The root of the sum of squares, estimated from every 32nd number where there are many."""
+def _mended(words: bytearray, raw: bytes | bytearray, dtype: str, factor: float, others: list[int]) -> float:
+    """Put in what stands at ``others`` (in bytes), number by number; returns what rounding changed of it."""
     width = FLOATS[dtype]
-    stride = 32 if len(raw) > 4096 * width else 1
-    sample = b"".join(raw[at : at + width] for at in range(0, len(raw), stride * width))
-    return math.hypot(*to_floats(sample, dtype)) * math.sqrt(stride)
+    mended, error = _multiplied(b"".join(raw[at : at + width] for at in others), dtype, factor)
+    for number, at in enumerate(others):
+        words[at : at + width] = mended[number * width : (number + 1) * width]
+    return error
 
 
-def _shifted(
-    raw: bytes | bytearray, dtype: str, shift: int, *, negative: bool
-) -> tuple[bytearray, list[int]]:
-    """``shift`` added to every exponent, and where (in bytes) words stand that this is not right for."""
+def _loss(words: bytearray, raw: bytes | bytearray, dtype: str, factor: float) -> float:
+    """What rounding changed, estimated from a sample; where that lost nothing, of all."""
     width = FLOATS[dtype]
-    table, unsafe, odd = _last_bytes(dtype, shift, negative)
+    sample, stride = _sample(raw, width)
+    exact = [number * factor for number in to_floats(sample, dtype)]
+    error = math.dist(exact, to_floats(_sample(words, width)[0], dtype)) * math.sqrt(stride)
+    return error or _multiplied(raw, dtype, factor)[1]
+
+
+def _sample(raw: bytes | bytearray, width: int) -> tuple[bytearray, int]:
+    """About 512 words where there are many more, and how many each stands for: an odd number, so that they
+    come from all columns of a matrix.
+    """
+    count = len(raw) // width
+    stride = count // 512 | 1 if count > 4096 else 1
+    sample = bytearray(-(-count // stride) * width)
+    for byte in range(width):
+        sample[byte::width] = raw[byte :: stride * width]
+    return sample, stride
+
+
+def _translated(raw: bytes | bytearray, dtype: str, factor: float) -> tuple[bytearray, list[int]]:
+    """The words multiplied, and where (in bytes) stand those that this is not right for."""
+    width, table = FLOATS[dtype], _table(dtype, factor)
     words, last = bytearray(raw), raw[width - 1 :: width]
     others = []
-    if any(byte in last for byte in unsafe):
-        pattern = b"[" + b"".join(b"\\x%02x" % byte for byte in unsafe) + b"]"
+    if any(byte in last for byte in table.unsafe):
+        pattern = b"[" + b"".join(b"\\x%02x" % byte for byte in table.unsafe) + b"]"
         others = [match.start() * width for match in re.finditer(pattern, last)]
-    last = last.translate(table)
-    if odd:  # the lowest bit of the exponent is the highest of the byte before
+    last = last.translate(table.last)
+    if table.before:
         before = raw[width - 2 :: width]
-        words[width - 2 :: width] = before.translate(_FLIPPED)
-        carried = int.from_bytes(last, "little") + int.from_bytes(before.translate(_TOP), "little")
+        words[width - 2 :: width] = before.translate(table.before)
+        carried = int.from_bytes(last, "little") + int.from_bytes(before.translate(table.carry), "little")
         last = carried.to_bytes(len(last), "little")
     words[width - 1 :: width] = last
     return words, others
 
 
-#: A byte with its highest bit turned over, and that bit alone.
-_FLIPPED = bytes(n ^ 0x80 for n in range(256))
-_TOP = bytes(n >> 7 for n in range(256))
+class _Table(NamedTuple):
+    """What the last byte of a word becomes, and the one before it (empty: what it was); what that one carries
+    into the last; and for which last bytes all this is not right.
+    """
+
+    last: bytes
+    before: bytes
+    carry: bytes
+    unsafe: bytes
 
 
 @functools.lru_cache(maxsize=8)
-def _last_bytes(dtype: str, shift: int, negative: bool) -> tuple[bytes, bytes, bool]:
-    """What the last byte of a word becomes; which last bytes need another way; and whether to carry.
+def _table(dtype: str, factor: float) -> _Table:
+    """Both bytes together, but for the sign, are a number to which one is added that stands for the factor.
 
-    Behind its sign stand seven bits: all but one of the exponent of BF16 and F32, and the exponent and two
-    more of F16. As a number they are counted up by ``step``. The first and the last exponent are those of
-    zeros and subnormal numbers, and of infinities and NaNs.
+    In F16 there are the exponent and ten bits of the mantissa, in BF16 and F32 the exponent and seven bits.
+    The first and the last exponent are those of zeros and subnormal numbers, and of infinities and NaNs.
     """
-    step, odd = (4 * shift, 0) if dtype == "F16" else divmod(shift, 2)
+    mantissa, exponent = math.frexp(abs(factor))
+    added = [(exponent - 1) << (10 if dtype == "F16" else 7)] * 256
+    if mantissa != 0.5:  # BF16; by a factor of 1 to 2, which the rest of its exponent does not change
+        old = [0x3F80 | byte & 0x7F for byte in range(256)]
+        products, _ = _multiplied(struct.pack("<256H", *old), dtype, 2 * mantissa)
+        new = struct.unpack("<256H", products)
+        added = [after - before + moved for before, after, moved in zip(old, new, added, strict=True)]
+    sums = [byte + number for byte, number in enumerate(added)]
+    step, most = min(sums) >> 8, max(sums) >> 8
     first, end = (4, 0x7C) if dtype == "F16" else (1, 0x7F)
-    table, unsafe = bytearray(256), bytearray()
+    last, unsafe = bytearray(256), bytearray()
     for byte in range(256):
-        new = (byte & 0x7F) + step
-        if first <= byte & 0x7F < end and first <= new and new + odd < end:
-            table[byte] = (byte & 0x80) ^ (0x80 if negative else 0) | new
+        number = byte & 0x7F
+        if first <= number < end and first <= number + step and number + most < end:
+            last[byte] = (byte & 0x80) ^ (0x80 if factor < 0 else 0) | (number + step)
         else:
             unsafe.append(byte)
-    return bytes(table), bytes(unsafe), bool(odd)
+    before = bytes(number & 0xFF for number in sums)
+    carry = bytes((number >> 8) - step for number in sums)
+    return _Table(bytes(last), b"" if before == bytes(range(256)) else before, carry, bytes(unsafe))
 
 
 def _from_floats(numbers: Sequence[float], dtype: str) -> bytearray:
     """Numbers as raw words, rounded to the nearest, halves to even; infinite where the dtype ends."""
     if dtype == "F16":
-        held = (math.copysign(math.inf, x) if abs(x) >= 65520 else x for x in numbers)
-        return bytearray(struct.pack(f"<{len(numbers)}e", *held))
+        form = f"<{len(numbers)}e"
+        try:
+            return bytearray(struct.pack(form, *numbers))
+        except OverflowError:
+            held = (math.copysign(math.inf, x) if abs(x) >= 65520 else x for x in numbers)
+            return bytearray(struct.pack(form, *held))
     wide = array("d" if dtype == "F64" else "f", numbers)
     if sys.byteorder == "big":
         wide.byteswap()
