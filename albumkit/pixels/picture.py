@@ -169,7 +169,7 @@ def _without_copy(luma: Image.Image) -> Grey:
     """
     try:
         _, capsule = luma.__arrow_c_array__()
-    except ValueError:  # in several pieces: more than 16 MB, or PILLOW_BLOCK_SIZE says so
+    except ValueError:  # its rows do not lie in one piece: more than 16 MB, or PILLOW_BLOCK_SIZE says so
         return np.asarray(luma)
     told = _ArrowArray.from_address(_POINTER_OF(capsule, b"arrow_array"))
     return np.asarray(_Lent(told.buffers[1] + told.offset, (luma.height, luma.width), capsule))
