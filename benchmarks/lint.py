@@ -153,6 +153,7 @@ def rows(work: Path, pictures: int, peers: bool) -> list[tuple[str, Timing, str]
     ours = [sys.executable, "-c", "from albumkit.cli.main import run; run()"]
     cache = Path(tempfile.mkdtemp(prefix="albumkit-cache-"))
     env = {**os.environ, "ALBUMKIT_CACHE_DIR": str(cache)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode beside it
     big = album(work / f"jpeg_{pictures}", pictures)
     for file in big.iterdir():  # page cache warm
         file.read_bytes()

@@ -105,9 +105,11 @@ def album(folder: Path, count: int, photos: Path | None) -> Path:
 
 def timed(command: list[str], **env: str) -> Seconds:
     """Wall seconds and processor seconds of one whole run. A linter's exit code 1 is an answer."""
+    surroundings = {**os.environ, **env}
+    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode beside it
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        command, env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+        command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
     )
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1):

@@ -116,7 +116,7 @@ def test_of_two_that_are_as_sharp_the_larger_stays(tmp_path):
 def test_what_is_left_when_all_findings_are_left_out_is_not_alike(tmp_path):
     for number in range(6):
         shifted = shot(1).crop((number, 0, 380 + number, 300))
-        shifted.filter(ImageFilter.GaussianBlur(0.3 * number)).save(tmp_path / f"{number}.png")
+        shifted.filter(ImageFilter.GaussianBlur(0.8 * number)).save(tmp_path / f"{number}.png")
     for path in alike(tmp_path):
         (tmp_path / path).unlink()
     assert [p.name for p in tmp_path.iterdir()] == ["0.png"]

@@ -27,8 +27,9 @@ WORKING_SIDE = 1000
 _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 #: The longer side of ``small``.
 SMALL_SIDE = 256
-#: Lines of each direction, about, in ``rows`` and ``columns``.
-LINES = 128
+#: Of a picture with more pixels than this only every so many lines are looked at, about as many pixels: of
+#: 1024 x 1024 every eighth line.
+LOOKED_AT = 1 << 17
 
 
 def reduction(header: Header) -> int:
@@ -111,17 +112,22 @@ class Picture:
         """``working`` as luma (ITU-R 601), shape (height, width), 0 black to 255 white."""
         return _without_copy(self._luma)
 
+    @property
+    def spacing(self) -> int:
+        """Every which line is looked at by measurements that need no more: 1 (all), or so many that they have
+        about ``LOOKED_AT`` pixels together.
+        """
+        return max(1, self.grey.size // LOOKED_AT)
+
     @functools.cached_property
     def rows(self) -> Grey:
-        """About ``LINES`` rows of ``grey``, evenly spread: shape (lines, width)."""
-        step = max(1, self.grey.shape[0] // LINES)
-        return np.ascontiguousarray(self.grey[::step])
+        """Rows of ``grey``, ``spacing`` apart: shape (lines, width)."""
+        return np.ascontiguousarray(self.grey[:: self.spacing])
 
     @functools.cached_property
     def columns(self) -> Grey:
-        """About ``LINES`` columns of ``grey``, evenly spread: shape (height, lines)."""
-        step = max(1, self.grey.shape[1] // LINES)
-        return np.ascontiguousarray(self.grey[:, ::step])
+        """Columns of ``grey``, ``spacing`` apart: shape (height, lines)."""
+        return np.ascontiguousarray(self.grey[:, :: self.spacing])
 
     @functools.cached_property
     def small_image(self) -> Image.Image:
@@ -163,7 +169,7 @@ def _without_copy(luma: Image.Image) -> Grey:
     """
     try:
         _, capsule = luma.__arrow_c_array__()
-    except ValueError:  # in several pieces: more than 16 MB, or PILLOW_BLOCK_SIZE says so
+    except ValueError:  # its rows do not lie in one piece: more than 16 MB, or PILLOW_BLOCK_SIZE says so
         return np.asarray(luma)
     told = _ArrowArray.from_address(_POINTER_OF(capsule, b"arrow_array"))
     return np.asarray(_Lent(told.buffers[1] + told.offset, (luma.height, luma.width), capsule))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumkit.pixels.picture import LINES, Grey, Picture, steps
+from albumkit.pixels.picture import Grey, Picture, steps
 
 #: Pixels of a line in which one edge is looked for.
 PIECE = 32
@@ -51,13 +51,12 @@ def _directions(picture: Picture) -> list[Grey]:
     """
     rows = picture.rows[:, : picture.grey.shape[1] // PIECE * PIECE]
     across = np.ascontiguousarray(rows.reshape(-1, PIECE).T)
-    return [across, *(_pieces(picture.grey, right) for right in (0, 1, -1))]
+    return [across, *(_pieces(picture.grey, ABREAST * picture.spacing, right) for right in (0, 1, -1))]
 
 
-def _pieces(grey: Grey, right: int) -> Grey:
-    """Pieces of about LINES lines that run down, and with each row so many columns to the right."""
+def _pieces(grey: Grey, every: int, right: int) -> Grey:
+    """Pieces that run down, and with each row so many columns to the right; ABREAST of every so many."""
     (height, width), (row, column) = grey.shape, grey.strides
-    every = ABREAST * max(1, width // LINES)
     last = width - ABREAST - abs(right) * (PIECE - 1)
     shape = (PIECE, height // PIECE, last // every + 1)
     first = (PIECE - 1) * column if right < 0 else 0
