@@ -35,6 +35,8 @@ class Base:
     sources: tuple[str, ...]
     #: The hub wants a login and the licence accepted on its page first.
     gated: bool = False
+    #: How far its pictures lean away from the empty prompt by default, where it is not what is usual.
+    guidance: float | None = None
 
 
 @functools.cache

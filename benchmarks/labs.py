@@ -1,0 +1,268 @@
+"""Experiments on pocket: many trainings of one album, each looked at by the judge on its way.
+
+    python benchmarks/labs.py --out /tmp/labs [--only GROUP ...] [--jobs 2] [--smoke]
+    python benchmarks/labs_page.py /tmp/labs        writes benchmarks/labs.md and its figure
+
+Every run is the own engine's loop with the knobs of ``BASIS`` but for what it is about. It trains on one
+core; a graphics card, where there is one, makes the pictures that are judged. An hour and a half on two
+cores.
+``--smoke`` does everything once, tiny.
+
+What is measured at each look:
+
+- ``album loss``: of the album's pictures with fixed noise, at two sigmas, weighted by the masks;
+- ``held-out loss``: the same of 16 photographs of the subject in places and lights that the album lacks;
+- ``identity`` and ``obedience``: what the judge sees in 16 pictures made for such places and lights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from labs_albums import ALBUMS
+from torch import Tensor
+
+from albumkit.engine import data, lora
+from albumkit.engine.base import POCKET, Base, find_base
+from albumkit.engine.knobs import Knobs
+from albumkit.engine.loop import Loop, StepReport
+from albumkit.engine.machine import Machine
+from albumkit.engine.objective import masked_loss, noised, velocity
+from albumkit.engine.pack import OpenPack
+from albumkit.engine.pocket.exam import Answer, Exam, draw_sheet
+from albumkit.engine.pocket.judge import SIDE
+from albumkit.opening import open_album
+from albumkit.pack import write_pack
+from albumkit.settings import Settings, resolve
+
+SIGMAS = (0.3, 0.7)
+#: What a run of a sweep does not say.
+BASIS = {"learning_rate": 1e-3, "lr_schedule": "constant", "batch_size": 1, "warmup_steps": 10}
+#: Pictures are sampled in so many steps: enough for the judge, half of what people see.
+EXAM_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training. ``looks`` are the steps after which it is measured."""
+
+    group: str
+    name: str
+    knobs: dict[str, Any] = field(default_factory=dict)
+    album: str = "tok_figurine"
+    looks: tuple[int, ...] = (0, 100, 300)
+    guidances: tuple[float, ...] = ()  # at which the last pictures are made once more
+
+
+def all_runs() -> list[Run]:
+    """The longest ones first: they decide when the last one is done."""
+    whole = {"learning_rate": 2e-3, "lr_schedule": "cosine", "batch_size": 2, "warmup_steps": 20}
+    course = (0, 50, 100, 200, 300, 400, 500)
+    runs = [
+        Run("rhythm", "overfitting", {}, "four", (0, 100, 200, 400, 600, 800, 1200, 1600)),
+        Run("rhythm", "healthy", whole, looks=course, guidances=(1.0, 1.5, 2.0, 3.0, 4.0)),
+        Run("rhythm", "too high", {**whole, "learning_rate": 1e-2}, looks=course),
+    ]
+    masks: dict[str, dict[str, Any]] = {"off": {"create_masks": False}}
+    masks |= {f"floor {floor:g}": {"mask_floor": floor} for floor in (0.1, 0.01)}
+    runs += _varied("masks in one room", masks, album="one_room")
+    runs += _varied("masks in many places", masks)
+    rates = (3e-4, 1e-3, 3e-3, 1e-2)
+    runs += _varied("learning_rate", {f"{rate:g}": {"learning_rate": rate} for rate in rates})
+    runs += _varied("rank", {str(rank): {"rank": rank} for rank in (1, 4, 16, 64)})
+    return runs
+
+
+def _varied(group: str, values: dict[str, dict[str, Any]], seeds: int = 2, **more: Any) -> list[Run]:
+    """Each setting with some seeds: what differs between seeds is chance."""
+    return [
+        Run(group, name, {"seed": seed, **knobs}, **more)
+        for name, knobs in values.items()
+        for seed in range(seeds)
+    ]
+
+
+class Bench:
+    """One album, encoded, with what measures it; made once in each process that needs it."""
+
+    def __init__(self, name: str, work: Path, judging: torch.device, exam_steps: int) -> None:
+        work.mkdir(parents=True, exist_ok=True)
+        self.machine, self.judging = Machine(torch.device("cpu"), torch.float32), judging
+        self.base, self.album = find_base(POCKET), ALBUMS[name](work / name)
+        opened = open_album(self.album.folder)
+        self._config, self._kind = opened.config, opened.guessed_kind
+        write_pack(opened.album, self._settings({}), work / f"{name}.zip")
+        self.pack = OpenPack(work / f"{name}.zip", self._settings({}).trainer.archive)
+        buckets = data.all_buckets(SIDE, self.base.pixels_per_token)
+        self.placed = data.place(self.pack.items, data.picture_sizes(self.pack), buckets)
+        self._encoder = data.Encoder(self.base, self.machine, data.Cache(work / "cache"))
+        self._vae = self.base.load("vae")
+        words = self.base.load("text_encoder"), self.base.load("tokenizer")
+        pixels, masks, captions = self.album.held_out(judging)
+        shown = [one.item.caption for one in self.placed]
+        self._texts = self._encoder.texts(["", *shown, *captions], lambda: words)
+        with torch.inference_mode():
+            latents = self.base.family.encode_image(self._vae, pixels.cpu())
+        area = torch.nn.functional.avg_pool2d(masks.cpu().float()[:, None] / 255, self.base.pixels_per_token)
+        self._held = self._lesson(latents.clone(), 0.1 + 0.9 * area, captions)
+        pictures = self._pictures(self.knobs({}))  # with masks, whatever a run does without them
+        roots = [one.item.root for one in self.placed]
+        images, areas = torch.stack([pictures[0][r] for r in roots]), [pictures[2][r] for r in roots]
+        self._own = self._lesson(images, torch.stack([area for area in areas if area is not None]), shown)
+        questions = self.album.subject.elsewhere(1)
+        judge = Machine(judging, torch.float32)
+        self.exam = Exam(self.album.subject, questions[:: len(questions) // 16], self.base, judge, exam_steps)
+
+    def _settings(self, changes: dict[str, Any]) -> Settings:
+        return resolve(self._config, guessed_kind=self._kind, trainer="local", overrides=changes)
+
+    def knobs(self, changes: dict[str, Any]) -> Knobs:
+        return Knobs.of(self._settings(changes), self.base.side)
+
+    def _pictures(self, knobs: Knobs) -> Any:
+        return self._encoder.pictures(self.pack, self.placed, knobs, lambda: self._vae)
+
+    def _lesson(self, image: Tensor, weight: Tensor, captions: list[str]) -> dict[str, Tensor]:
+        text = torch.stack([self._texts[caption] for caption in captions])
+        rows = {"image": image, "weight": weight, "text": text}
+        return {name: values.to(self.judging) for name, values in rows.items()}
+
+    def loop(self, knobs: Knobs) -> Loop:
+        """A new loop with a transformer of its own."""
+        transformer = self.base.load("transformer")
+        modules = lora.find_modules(lora.linears(transformer), self.base.family, knobs.target)
+        parameters = lora.attach(transformer, modules, knobs.rank, knobs.alpha, knobs.seed)
+        material = data.Material(*self._pictures(knobs), self._texts)
+        return Loop(transformer, parameters, self.base.family, self.placed, material, knobs, self.machine)
+
+    def look(self, loop: Loop) -> tuple[dict[str, float], Answer]:
+        """Everything that is measured; the transformer visits the card for it."""
+        loop.transformer.to(self.judging)
+        answer = self.exam.put_to(loop.transformer)
+        leak = answer.seen["place"].count(self.album.place) / len(answer.asked)
+        figures = {
+            "album loss": fixed_loss(loop, self.base, self._own),
+            "held-out loss": fixed_loss(loop, self.base, self._held),
+            **dataclasses.asdict(answer.score),
+            "leak": leak,
+        }
+        loop.transformer.to(self.machine.device)
+        return {name: round(value, 5) for name, value in figures.items()}, answer
+
+    def at_guidances(self, loop: Loop, guidances: tuple[float, ...]) -> dict[str, dict[str, float]]:
+        """Scores of the same questions, asked with more or less guidance."""
+        scores, usual = {}, self.exam.recipe
+        for guidance in guidances:
+            self.exam.recipe = dataclasses.replace(usual, guidance=guidance)
+            scores[f"{guidance:g}"] = dataclasses.asdict(self.exam.put_to(loop.transformer).score)
+        self.exam.recipe = usual
+        return scores
+
+
+def fixed_loss(loop: Loop, base: Base, lesson: dict[str, Tensor]) -> float:
+    """The mean over all pictures and sigmas, with noise that is always the same."""
+    image = lesson["image"]
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(99)).to(image.device)
+    total = 0.0
+    loop.transformer.eval()
+    with torch.no_grad():
+        for level in SIGMAS:
+            sigma = torch.full((len(image),), level, device=image.device)
+            noisy = noised(image, noise, sigma)
+            predicted = base.family.predict(loop.transformer, noisy, sigma, lesson["text"])
+            total += masked_loss(predicted, velocity(image, noise), lesson["weight"]).mean().item()
+    return total / len(SIGMAS)
+
+
+_benches: dict[str, Bench] = {}
+
+
+def do(run: Run, work: Path, out: Path, judging: str, smoke: bool) -> dict[str, Any]:
+    """One training from its first to its last look."""
+    torch.set_num_threads(1)
+    if run.album not in _benches:
+        folder = work / f"{run.album}-{os.getpid()}"
+        _benches[run.album] = Bench(run.album, folder, torch.device(judging), 2 if smoke else EXAM_STEPS)
+    bench = _benches[run.album]
+    looks = (0, 2) if smoke else run.looks
+    loop = bench.loop(bench.knobs({**BASIS, **run.knobs, "steps": max(looks)}))
+    seconds, lines, looked = 0.0, [], []
+    for step in looks:
+        before = time.process_time()
+        while loop.step < step:
+            lines.append(_line(loop.run_step()))
+        seconds += time.process_time() - before
+        figures, answer = bench.look(loop)
+        looked.append({"step": step, **figures})
+    if run.knobs.get("seed", 0) == 0:
+        name = f"{run.group} {run.name}".replace(" ", "_")
+        draw_sheet(bench.album.shown, answer).save(out / f"sheet_{name}.jpg", quality=85)
+    if run.group == "rhythm":
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (out / f"{run.name.replace(' ', '_')}.jsonl").write_text(text, encoding="utf-8")
+    guided = bench.at_guidances(loop, run.guidances)
+    found = {"looks": looked, "guidances": guided, "training seconds": round(seconds, 1)}
+    return {**dataclasses.asdict(run), **found}
+
+
+def _line(report: StepReport) -> dict[str, Any]:
+    """A line of metrics.jsonl without what is the same every time."""
+    return {
+        "step": report.step,
+        "loss": round(report.loss, 4),
+        "gradient": round(report.gradient, 4),
+        "rate": round(report.rate, 7),
+        "sigma": round(report.sigmas[0], 3),
+        "root": report.roots[0],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", action="append", metavar="GROUP", help="groups that begin so")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--judging", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--smoke", action="store_true", help="two steps of everything, to find mistakes")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    runs = [run for run in all_runs() if not given.only or run.group.startswith(tuple(given.only))]
+    start, results = time.perf_counter(), []
+    with (
+        tempfile.TemporaryDirectory() as work,
+        ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool,
+    ):
+        waiting = {
+            pool.submit(do, run, Path(work), given.out, given.judging, given.smoke): run for run in runs
+        }
+        for one in as_completed(waiting):
+            run = waiting[one]
+            try:
+                results.append(one.result())
+            except Exception as error:  # the others are worth keeping
+                print(f"{run.group} {run.name}: {type(error).__name__}: {error}", flush=True)
+                continue
+            last = results[-1]["looks"][-1]
+            print(
+                f"{time.perf_counter() - start:4.0f} s  {run.group} {run.name} {run.knobs}: "
+                f"{last['step']} steps in {results[-1]['training seconds']} s, "
+                f"of own {last['of_own']:.2f}, obedience {last['obedience']:.2f}",
+                flush=True,
+            )
+            text = json.dumps(results, indent=1)
+            (given.out / "results.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
