@@ -33,6 +33,8 @@ class Base:
     #: "yes", "no" or "conditions".
     commercial: str | None
     sources: tuple[str, ...]
+    #: How far its pictures lean away from the empty prompt by default, where it is not what is usual.
+    guidance: float | None = None
 
 
 @functools.cache

@@ -224,12 +224,14 @@ def generate(
     scale: float = 1.0,
     seed: int = 0,
     size: tuple[int, int] | None = None,
+    guidance: float | None = None,
     out: Path,
 ) -> str:
     """Make one picture.
 
     Args:
         size: Width and height in pixels; those of the base's own pictures by default.
+        guidance: How far to lean away from the empty prompt, 1 for not at all; the base's own by default.
         out: A PNG.
 
     Returns:
@@ -255,6 +257,7 @@ def generate(
         )
     machine = find_machine(bool(nvidia_cards()))
     recipe = Recipe.usual(found, width, height)
+    recipe = recipe if guidance is None else replace(recipe, guidance=guidance)
     (picture,) = make_pictures(found, machine, [Wish(prompt, seed)], recipe, adapter, scale)
     with whole_file(out) as stream:
         picture.save(stream, "PNG")

@@ -27,6 +27,12 @@ def _size(_context: click.Context, _parameter: click.Parameter, text: str | None
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the noise.")
 @click.option("--size", callback=_size, metavar="WxH", help="In pixels.  [default: the base's own]")
 @click.option(
+    "--guidance",
+    type=click.FloatRange(min=1),
+    metavar="G",
+    help="How far to lean away from the empty prompt.  [default: the base's own]",
+)
+@click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
@@ -41,6 +47,7 @@ def command(
     scale: float,
     seed: int,
     size: tuple[int, int] | None,
+    guidance: float | None,
     out: Path,
 ) -> None:
     """Make a picture with a base and a LoRA.
@@ -53,7 +60,9 @@ def command(
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out.as_posix()}: the picture is written as .png.")
     share_processor()
-    missing = generate(prompt, base=base, adapter=adapter, scale=scale, seed=seed, size=size, out=out)
+    missing = generate(
+        prompt, base=base, adapter=adapter, scale=scale, seed=seed, size=size, guidance=guidance, out=out
+    )
     click.echo(out.as_posix())
     if missing:
         click.echo(f"warning: the prompt lacks {missing}: that is the plain model.", err=True)

@@ -89,6 +89,13 @@ class Base:
         """Side in pixels of the square that it makes pictures of by default."""
         return (self.known.picture_side if self.known else None) or 1024
 
+    @property
+    def guidance(self) -> float:
+        """How far its pictures lean away from the empty prompt by default: 4 as diffusers' pipeline has it,
+        1 (not at all) where that was distilled away.
+        """
+        return (self.known.guidance if self.known else None) or (1.0 if self.distilled else 4.0)
+
     def config(self, part: str) -> dict[str, Any]:
         """The configuration of ``transformer``, ``vae``, ``text_encoder`` or ``scheduler``."""
         name = "scheduler_config.json" if part == "scheduler" else "config.json"

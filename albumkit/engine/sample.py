@@ -30,10 +30,8 @@ class Recipe:
 
     @classmethod
     def usual(cls, base: Base, width: int, height: int) -> Recipe:
-        """4 steps without guidance for a distilled base; else guidance 4, and as many steps as a look
-        needs.
-        """
-        return cls(width, height, 4, 1.0) if base.distilled else cls(width, height, 20, 4.0)
+        """The base's own guidance; 4 steps for a distilled one, else as many as a look needs."""
+        return cls(width, height, 4 if base.distilled else 20, base.guidance)
 
 
 def sample_latents(
