@@ -31,7 +31,7 @@ def _table(scores: dict[str, Score]) -> str:
     return "\n".join(f"{label:<24}" + "".join(f"{cell:>12}" for cell in cells) for label, *cells in rows)
 
 
-def evaluate(lora: Path, album: Path, seeds: int, steps: int | None, sheet: Path | None) -> dict[str, Score]:
+def evaluate(lora: Path, album: Path, seeds: int, steps: int, sheet: Path | None) -> dict[str, Score]:
     """Scores of the album, of the base, and of the base with the LoRA.
 
     Raises:
@@ -62,7 +62,7 @@ def main() -> int:
     parser.add_argument("lora", type=Path, help="a LoRA that was trained on pocket")
     parser.add_argument("--album", type=Path, required=True, help="what it was trained on")
     parser.add_argument("--seeds", type=int, default=3, help="pictures for each prompt")
-    parser.add_argument("--steps", type=int, help="of sampling; default: as albumkit generate")
+    parser.add_argument("--steps", type=int, default=10, help="of sampling (albumkit generate takes 20)")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here, and FILE-base beside it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from albumkit.engine.base import Base
     from albumkit.engine.machine import Machine
 
+#: Of sampling. On a LoRA of tok_figurine the judge gave 10 steps 82 % of the album's own identity and 97 %
+#: obedience, and 20 steps, which take twice the time, 81 % and 96 %.
+STEPS = 10
 #: Pictures that are made together: few enough for a processor's cache, enough to keep a card busy.
 _TOGETHER = {"cpu": 8, "cuda": 192}
 
@@ -123,16 +126,11 @@ class Exam:
         questions: Sequence[Question],
         base: Base,
         machine: Machine,
-        steps: int | None = None,
+        steps: int = STEPS,
     ) -> None:
-        """Encode the prompts.
-
-        Args:
-            steps: Of sampling; those of ``albumkit generate`` by default.
-        """
+        """Encode the prompts; ``steps`` of sampling are few for the eye and enough for the judge."""
         self.subject, self.asked, self.base, self.machine = subject, tuple(questions), base, machine
-        usual = Recipe.usual(base, SIDE, SIDE)
-        self.recipe = usual if steps is None else dataclasses.replace(usual, steps=steps)
+        self.recipe = dataclasses.replace(Recipe.usual(base, SIDE, SIDE), steps=steps)
         self._album = subject.pixels.to(machine.device)
         self._judge = load_judge(machine.device)
         self._vae = base.load("vae", machine.device, torch.float32)
