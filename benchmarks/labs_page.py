@@ -40,7 +40,7 @@ def table(group: str, results: list[Result]) -> str:
     head = [group.split(" on ")[0].replace("_", " "), "steps", "runs", "identity", "half way", "obedience"]
     head += ["album loss", "held-out loss", *(["in the album's room"] if leaks else []), "training, one core"]
     lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
-    for name, runs in by_name.items():
+    for name, runs in sorted(by_name.items(), key=lambda item: _order(item[0])):
         last = [run["looks"][-1] for run in runs]
         middle = [run["looks"][len(run["looks"]) // 2] for run in runs]
         cells = [name, str(last[0]["step"]), str(len(runs)), spread(last, "of_own")]
@@ -50,6 +50,12 @@ def table(group: str, results: list[Result]) -> str:
         cells.append(f"{sum(run['training seconds'] for run in runs) / len(runs):.0f} s")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _order(name: str) -> tuple[float, str]:
+    """Settings by their number, words before."""
+    number = re.search(r"[\d.]+\Z", name)
+    return (float(number[0]) if number else -1.0, name)
 
 
 def course(name: str, results: list[Result]) -> str:
