@@ -40,7 +40,7 @@ from albumkit.engine.loop import Loop, StepReport
 from albumkit.engine.machine import Machine
 from albumkit.engine.objective import masked_loss, noised, velocity
 from albumkit.engine.pack import OpenPack
-from albumkit.engine.pocket.exam import Answer, Exam, draw_sheet
+from albumkit.engine.pocket.exam import STEPS, Answer, Exam, draw_sheet
 from albumkit.engine.pocket.judge import SIDE
 from albumkit.opening import open_album
 from albumkit.pack import write_pack
@@ -49,8 +49,6 @@ from albumkit.settings import Settings, resolve
 SIGMAS = (0.3, 0.7)
 #: What a run of a sweep does not say.
 BASIS = {"learning_rate": 1e-3, "lr_schedule": "constant", "batch_size": 1, "warmup_steps": 10}
-#: Pictures are sampled in so many steps: enough for the judge, half of what people see.
-EXAM_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,7 @@ def do(run: Run, work: Path, out: Path, judging: str, smoke: bool) -> dict[str, 
     torch.set_num_threads(1)
     if run.album not in _benches:
         folder = work / f"{run.album}-{os.getpid()}"
-        _benches[run.album] = Bench(run.album, folder, torch.device(judging), 2 if smoke else EXAM_STEPS)
+        _benches[run.album] = Bench(run.album, folder, torch.device(judging), 2 if smoke else STEPS)
     bench = _benches[run.album]
     looks = (0, 2) if smoke else run.looks
     loop = bench.loop(bench.knobs({**BASIS, **run.knobs, "steps": max(looks)}))
