@@ -1,18 +1,19 @@
 """Experiments on pocket: many trainings of one album, each looked at by the judge on its way.
 
-    python benchmarks/labs.py --out /tmp/labs [--only GROUP ...] [--jobs 2] [--smoke]
-    python benchmarks/labs_page.py /tmp/labs        writes benchmarks/labs.md and its figure
+    python benchmarks/labs_albums.py /tmp/made          masks by ``albumkit mask``, for some of the runs
+    python benchmarks/labs.py --out /tmp/labs --made /tmp/made [--only GROUP ...] [--jobs 2] [--smoke]
+    python benchmarks/labs_page.py /tmp/labs            writes benchmarks/labs.md and its figure
 
-Every run is the own engine's loop with the knobs of ``BASIS`` but for what it is about. It trains on one
-core; a graphics card, where there is one, makes the pictures that are judged. An hour and a half on two
-cores.
-``--smoke`` does everything once, tiny.
+Every run is the own engine's loop with the knobs of the sample album's album.toml but for what it is about.
+It trains on one core; a graphics card, where there is one, makes the pictures that are judged. Ten minutes on
+32 cores with a card, several hours on two cores without. ``--smoke`` does everything once, tiny.
 
 What is measured at each look:
 
 - ``album loss``: of the album's pictures with fixed noise, at two sigmas, weighted by the masks;
 - ``held-out loss``: the same of 16 photographs of the subject in places and lights that the album lacks;
-- ``identity`` and ``obedience``: what the judge sees in 16 pictures made for such places and lights.
+- ``identity`` and ``obedience``: what the judge sees in three pictures for each such place and light;
+- ``leak``: the share of these in a place of the album's that was not asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from labs_albums import ALBUMS
+from labs_albums import all_albums
 from torch import Tensor
 
 from albumkit.engine import data, lora
@@ -47,8 +49,6 @@ from albumkit.pack import write_pack
 from albumkit.settings import Settings, resolve
 
 SIGMAS = (0.3, 0.7)
-#: What a run of a sweep does not say.
-BASIS = {"learning_rate": 1e-3, "lr_schedule": "constant", "batch_size": 1, "warmup_steps": 10}
 
 
 @dataclass(frozen=True)
@@ -59,30 +59,46 @@ class Run:
     name: str
     knobs: dict[str, Any] = field(default_factory=dict)
     album: str = "tok_figurine"
-    looks: tuple[int, ...] = (0, 100, 300)
+    looks: tuple[int, ...] = (0, 250, 500)
     guidances: tuple[float, ...] = ()  # at which the last pictures are made once more
 
 
-def all_runs() -> list[Run]:
-    """The longest ones first: they decide when the last one is done."""
-    whole = {"learning_rate": 2e-3, "lr_schedule": "cosine", "batch_size": 2, "warmup_steps": 20}
+def all_runs(made: bool) -> list[Run]:
+    """The longest ones first: they decide when the last one is done.
+
+    Args:
+        made: Also those with masks that ``albumkit mask`` made.
+    """
+    slowly = {"learning_rate": 1e-3, "lr_schedule": "constant", "batch_size": 1, "warmup_steps": 10}
     course = (0, 50, 100, 200, 300, 400, 500)
+    longer = (0, 50, 100, 200, 400, 800, 1200, 1600)
     runs = [
-        Run("rhythm", "overfitting", {}, "four", (0, 100, 200, 400, 600, 800, 1200, 1600)),
-        Run("rhythm", "healthy", whole, looks=course, guidances=(1.0, 1.5, 2.0, 3.0, 4.0)),
-        Run("rhythm", "too high", {**whole, "learning_rate": 1e-2}, looks=course),
+        Run("rhythm", "overfitting", {**slowly, "create_masks": False}, "four_bare", longer),
+        Run("rhythm", "four pictures, well described", slowly, "four", longer),
+        Run("rhythm", "healthy", looks=course, guidances=(1.0, 1.5, 2.0, 3.0, 4.0)),
+        Run("rhythm", "too high", {"learning_rate": 1e-2}, looks=course),
     ]
-    masks: dict[str, dict[str, Any]] = {"off": {"create_masks": False}}
-    masks |= {f"floor {floor:g}": {"mask_floor": floor} for floor in (0.1, 0.01)}
-    runs += _varied("masks in one room", masks, album="one_room")
-    runs += _varied("masks in many places", masks)
-    rates = (3e-4, 1e-3, 3e-3, 1e-2)
-    runs += _varied("learning_rate", {f"{rate:g}": {"learning_rate": rate} for rate in rates})
-    runs += _varied("rank", {str(rank): {"rank": rank} for rank in (1, 4, 16, 64)})
+    for steps in (1000, 250, 125):
+        runs += _varied("steps", {str(steps): {"steps": steps}}, 3, looks=(0, steps // 2, steps))
+    runs += _varied("basis", {"": {}}, 6)[1:]  # the healthy one has seed 0
+    runs += _varied("rank", {str(rank): {"rank": rank} for rank in (1, 4, 64)}, 3)
+    rates = (2.5e-4, 5e-4, 1e-3, 4e-3, 8e-3)
+    runs += _varied("learning_rate", {f"{rate:g}": {"learning_rate": rate} for rate in rates}, 3)
+    off: dict[str, dict[str, Any]] = {"off": {"create_masks": False}}
+    runs += _varied("masks in many places", off, 6)
+    floors: dict[str, dict[str, Any]] = {f", floor {floor:g}": {"mask_floor": floor} for floor in (0.1, 0.01)}
+    runs += _varied("masks in one room", off, 4, album="one_room")
+    runs += _varied(
+        "masks in one room", {f"exact{name}": knobs for name, knobs in floors.items()}, 4, album="one_room"
+    )
+    if made:
+        by_mask = {f"by mask{name}": knobs for name, knobs in floors.items()}
+        runs += _varied("masks in one room", by_mask, 4, album="one_room_made")
+        runs += _varied("masks in many places", {"by mask, floor 0.1": {}}, 6, album="tok_figurine_made")
     return runs
 
 
-def _varied(group: str, values: dict[str, dict[str, Any]], seeds: int = 2, **more: Any) -> list[Run]:
+def _varied(group: str, values: dict[str, dict[str, Any]], seeds: int, **more: Any) -> list[Run]:
     """Each setting with some seeds: what differs between seeds is chance."""
     return [
         Run(group, name, {"seed": seed, **knobs}, **more)
@@ -94,10 +110,11 @@ def _varied(group: str, values: dict[str, dict[str, Any]], seeds: int = 2, **mor
 class Bench:
     """One album, encoded, with what measures it; made once in each process that needs it."""
 
-    def __init__(self, name: str, work: Path, judging: torch.device, exam_steps: int) -> None:
+    def __init__(self, name: str, work: Path, given: argparse.Namespace) -> None:
         work.mkdir(parents=True, exist_ok=True)
-        self.machine, self.judging = Machine(torch.device("cpu"), torch.float32), judging
-        self.base, self.album = find_base(POCKET), ALBUMS[name](work / name)
+        judging = self.judging = torch.device(given.judging)
+        self.machine = Machine(torch.device("cpu"), torch.float32)
+        self.base, self.album = find_base(POCKET), all_albums(given.made)[name](work / name)
         opened = open_album(self.album.folder)
         self._config, self._kind = opened.config, opened.guessed_kind
         write_pack(opened.album, self._settings({}), work / f"{name}.zip")
@@ -116,11 +133,14 @@ class Bench:
         self._held = self._lesson(latents.clone(), 0.1 + 0.9 * area, captions)
         pictures = self._pictures(self.knobs({}))  # with masks, whatever a run does without them
         roots = [one.item.root for one in self.placed]
-        images, areas = torch.stack([pictures[0][r] for r in roots]), [pictures[2][r] for r in roots]
-        self._own = self._lesson(images, torch.stack([area for area in areas if area is not None]), shown)
-        questions = self.album.subject.elsewhere(1)
+        images = torch.stack([pictures[0][root] for root in roots])
+        plain = torch.ones_like(images[0, :1])  # where the album has no masks
+        areas = [plain if (area := pictures[2][root]) is None else area for root in roots]
+        self._own = self._lesson(images, torch.stack(areas), shown)
+        questions = self.album.subject.elsewhere(1 if given.smoke else 3)
         judge = Machine(judging, torch.float32)
-        self.exam = Exam(self.album.subject, questions[:: len(questions) // 16], self.base, judge, exam_steps)
+        steps = 2 if given.smoke else STEPS
+        self.exam = Exam(self.album.subject, questions, self.base, judge, steps)
 
     def _settings(self, changes: dict[str, Any]) -> Settings:
         return resolve(self._config, guessed_kind=self._kind, trainer="local", overrides=changes)
@@ -148,12 +168,15 @@ class Bench:
         """Everything that is measured; the transformer visits the card for it."""
         loop.transformer.to(self.judging)
         answer = self.exam.put_to(loop.transformer)
-        leak = answer.seen["place"].count(self.album.place) / len(answer.asked)
+        astray = [
+            seen != one.place and seen in self.album.places
+            for one, seen in zip(answer.asked, answer.seen["place"], strict=True)
+        ]
         figures = {
             "album loss": fixed_loss(loop, self.base, self._own),
             "held-out loss": fixed_loss(loop, self.base, self._held),
             **dataclasses.asdict(answer.score),
-            "leak": leak,
+            "leak": sum(astray) / len(astray),
         }
         loop.transformer.to(self.machine.device)
         return {name: round(value, 5) for name, value in figures.items()}, answer
@@ -161,6 +184,7 @@ class Bench:
     def at_guidances(self, loop: Loop, guidances: tuple[float, ...]) -> dict[str, dict[str, float]]:
         """Scores of the same questions, asked with more or less guidance."""
         scores, usual = {}, self.exam.recipe
+        loop.transformer.to(self.judging)
         for guidance in guidances:
             self.exam.recipe = dataclasses.replace(usual, guidance=guidance)
             scores[f"{guidance:g}"] = dataclasses.asdict(self.exam.put_to(loop.transformer).score)
@@ -186,15 +210,14 @@ def fixed_loss(loop: Loop, base: Base, lesson: dict[str, Tensor]) -> float:
 _benches: dict[str, Bench] = {}
 
 
-def do(run: Run, work: Path, out: Path, judging: str, smoke: bool) -> dict[str, Any]:
+def do(run: Run, work: Path, given: argparse.Namespace) -> dict[str, Any]:
     """One training from its first to its last look."""
     torch.set_num_threads(1)
     if run.album not in _benches:
-        folder = work / f"{run.album}-{os.getpid()}"
-        _benches[run.album] = Bench(run.album, folder, torch.device(judging), 2 if smoke else STEPS)
+        _benches[run.album] = Bench(run.album, work / f"{run.album}-{os.getpid()}", given)
     bench = _benches[run.album]
-    looks = (0, 2) if smoke else run.looks
-    loop = bench.loop(bench.knobs({**BASIS, **run.knobs, "steps": max(looks)}))
+    looks = (0, 2) if given.smoke else run.looks
+    loop = bench.loop(bench.knobs({**run.knobs, "steps": max(looks)}))
     seconds, lines, looked = 0.0, [], []
     for step in looks:
         before = time.process_time()
@@ -204,14 +227,19 @@ def do(run: Run, work: Path, out: Path, judging: str, smoke: bool) -> dict[str, 
         figures, answer = bench.look(loop)
         looked.append({"step": step, **figures})
     if run.knobs.get("seed", 0) == 0:
-        name = f"{run.group} {run.name}".replace(" ", "_")
-        draw_sheet(bench.album.shown, answer).save(out / f"sheet_{name}.jpg", quality=85)
+        sheet = given.out / f"sheet_{file_name(f'{run.group} {run.name}')}.jpg"
+        draw_sheet(bench.album.shown, answer).save(sheet, quality=85)
     if run.group == "rhythm":
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        (out / f"{run.name.replace(' ', '_')}.jsonl").write_text(text, encoding="utf-8")
+        (given.out / f"{file_name(run.name)}.jsonl").write_text(text, encoding="utf-8")
     guided = bench.at_guidances(loop, run.guidances)
     found = {"looks": looked, "guidances": guided, "training seconds": round(seconds, 1)}
     return {**dataclasses.asdict(run), **found}
+
+
+def file_name(words: str) -> str:
+    """What a run is called on the disk."""
+    return re.sub(r"[^a-z0-9.]+", "_", words).strip("_")
 
 
 def _line(report: StepReport) -> dict[str, Any]:
@@ -226,24 +254,34 @@ def _line(report: StepReport) -> dict[str, Any]:
     }
 
 
+def _kept(file: Path, runs: list[Run]) -> list[dict[str, Any]]:
+    """Results of earlier calls with other groups."""
+    if not file.is_file():
+        return []
+    anew = {run.group for run in runs}
+    return [one for one in json.loads(file.read_text(encoding="utf-8")) if one["group"] not in anew]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--made", type=Path, help="what labs_albums.py wrote; without it such runs are left out"
+    )
     parser.add_argument("--only", action="append", metavar="GROUP", help="groups that begin so")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--judging", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--smoke", action="store_true", help="two steps of everything, to find mistakes")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    runs = [run for run in all_runs() if not given.only or run.group.startswith(tuple(given.only))]
-    start, results = time.perf_counter(), []
+    chosen = tuple(given.only or [""])
+    runs = [run for run in all_runs(given.made is not None) if run.group.startswith(chosen)]
+    start, results = time.perf_counter(), _kept(given.out / "results.json", runs)
     with (
         tempfile.TemporaryDirectory() as work,
         ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool,
     ):
-        waiting = {
-            pool.submit(do, run, Path(work), given.out, given.judging, given.smoke): run for run in runs
-        }
+        waiting = {pool.submit(do, run, Path(work), given): run for run in runs}
         for one in as_completed(waiting):
             run = waiting[one]
             try:

@@ -1,12 +1,24 @@
-"""The albums of labs.py: the sample album, four pictures of it, and one room that leads into temptation."""
+"""The albums of labs.py: the sample album, four pictures of it, and one room that leads into temptation.
+
+    python benchmarks/labs_albums.py /tmp/made [--model u2net]
+
+makes masks for two of them with ``albumkit mask``, for the runs that learn with such, and prints how well
+they fit the exact ones that the renderer drew.
+"""
 
 from __future__ import annotations
 
+import argparse
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from make_pocket_albums import ALBUMS as SAMPLES
 from make_pocket_albums import chosen, write_caption
@@ -24,22 +36,24 @@ _ROOM = "on a carpet"
 
 @dataclass(frozen=True)
 class LabAlbum:
-    """``place``: where all of its pictures were taken, "" if in several places.
-
-    ``subject`` has all pictures of the sample album, whatever the training sees: identity is measured
-    alike.
+    """``subject`` has all pictures of the sample album, whatever the training sees, so that identity is
+    measured alike; its settings are the places and lights that the album shows.
     """
 
     folder: Path
     subject: Subject
-    place: str = ""
+
+    @property
+    def places(self) -> set[str]:
+        """Where its pictures were taken."""
+        return {place for place, _ in self.subject.settings}
 
     @property
     def shown(self) -> Subject:
         """For a contact sheet: without the sample album's pictures, where they are not the album's."""
-        return (
-            replace(self.subject, pixels=self.subject.pixels[:0], settings=()) if self.place else self.subject
-        )
+        if len(self.subject.settings) == len(self.subject.pixels):
+            return self.subject
+        return replace(self.subject, pixels=self.subject.pixels[:0], settings=())
 
     def held_out(self, device: torch.device) -> tuple[Tensor, Tensor, list[str]]:
         """(pixels in -1..1, masks, captions) of the subject in every second place and light that the album
@@ -57,25 +71,45 @@ class LabAlbum:
         return images.permute(0, 3, 1, 2).float() / 127.5 - 1, masks, captions
 
 
-def sample(folder: Path) -> LabAlbum:
+def sample(folder: Path, masks: Path | None = None) -> LabAlbum:
+    """The sample album, with other masks than its own if there are some."""
     album = SAMPLES / "tok_figurine"
-    return LabAlbum(album, read_subject(album))
+    subject = read_subject(album)
+    if masks is None:
+        return LabAlbum(album, subject)
+    shutil.copytree(album, folder, ignore=shutil.ignore_patterns("masks"))
+    shutil.copytree(masks / "tok_figurine", folder / "masks")
+    return LabAlbum(folder, subject)
 
 
-def four(folder: Path) -> LabAlbum:
-    """Four of the sixteen, so that what they share by chance is learned soon."""
+def four(folder: Path, bare: bool = False) -> LabAlbum:
+    """Four of the sixteen, so that what they share by chance is learned soon.
+
+    Args:
+        bare: Without masks, and the captions say nothing but the subject's name.
+    """
     folder.mkdir(parents=True)
-    shutil.copy(SAMPLES / "tok_figurine" / "album.toml", folder)
-    (folder / "masks").mkdir()
+    album = SAMPLES / "tok_figurine"
+    subject = read_subject(album)
+    shutil.copy(album / "album.toml", folder)
     for number in (1, 5, 11, 15):
         root = f"figurine_{number:02}"
-        for name in (f"{root}.jpg", f"{root}.txt", f"masks/{root}.png"):
-            shutil.copy(SAMPLES / "tok_figurine" / name, folder / name)
-    return LabAlbum(folder, read_subject(SAMPLES / "tok_figurine"))
+        shutil.copy(album / f"{root}.jpg", folder)
+        if bare:
+            write_caption(folder / f"{root}.txt", f"a photo of {subject.name}")
+            continue
+        shutil.copy(album / f"{root}.txt", folder)
+        (folder / "masks").mkdir(exist_ok=True)
+        shutil.copy(album / "masks" / f"{root}.png", folder / "masks")
+    return LabAlbum(folder, subject)
 
 
-def room(folder: Path) -> LabAlbum:
-    """Sixteen pictures in one room, in every light; the captions say nothing of the room."""
+def room(folder: Path, masks: Path | None = None) -> LabAlbum:
+    """Sixteen pictures in one room, in every light; the captions say nothing of the room.
+
+    Args:
+        masks: Take masks from there instead of the exact ones.
+    """
     (folder / "masks").mkdir(parents=True)
     shutil.copy(SAMPLES / "tok_figurine" / "album.toml", folder)
     place, pool = names.PLACES.index(_ROOM), figurine(17, 4000)
@@ -86,14 +120,58 @@ def room(folder: Path) -> LabAlbum:
             for framing in (0, 1, 3, 4)
         ]
     )
-    images, masks = render(scenes, 256)
+    images, exact = render(scenes, 256)
     for number in range(len(scenes)):
         root = f"room_{number + 1:02}"
         Image.fromarray(images[number].numpy()).save(folder / f"{root}.png")
-        Image.fromarray(masks[number].numpy()).save(folder / "masks" / f"{root}.png")
+        Image.fromarray(exact[number].numpy()).save(folder / "masks" / f"{root}.png")
         write_caption(folder / f"{root}.txt", figurine_caption(scenes, number).replace(f" {_ROOM}", ""))
+    if masks is not None:
+        shutil.copytree(masks / "one_room", folder / "masks", dirs_exist_ok=True)
     whole = read_subject(SAMPLES / "tok_figurine")
-    return LabAlbum(folder, replace(whole, settings=tuple((_ROOM, light) for light in names.LIGHTS)), _ROOM)
+    return LabAlbum(folder, replace(whole, settings=tuple((_ROOM, light) for light in names.LIGHTS)))
 
 
-ALBUMS: dict[str, Callable[[Path], LabAlbum]] = {"tok_figurine": sample, "four": four, "one_room": room}
+def all_albums(made: Path | None) -> dict[str, Callable[[Path], LabAlbum]]:
+    """How each album is made in a new folder.
+
+    Args:
+        made: What this module's command wrote; without it there are no albums with made masks.
+    """
+    albums: dict[str, Callable[[Path], LabAlbum]] = {
+        "tok_figurine": sample,
+        "four": four,
+        "four_bare": partial(four, bare=True),
+        "one_room": room,
+    }
+    if made is not None:
+        albums["tok_figurine_made"] = partial(sample, masks=made)
+        albums["one_room_made"] = partial(room, masks=made)
+    return albums
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where to write the masks")
+    parser.add_argument("--model", default="u2net")
+    given = parser.parse_args()
+    for name, make in (("tok_figurine", partial(sample, masks=None)), ("one_room", room)):
+        with tempfile.TemporaryDirectory() as work:
+            album = Path(work) / name
+            shutil.copytree(make(Path(work) / "exact").folder, album)
+            exact = (album / "masks").rename(Path(work) / "masks")
+            run = "from albumkit.cli.main import run; run()"
+            command = [sys.executable, "-c", run, "mask", str(album), "--model", given.model]
+            subprocess.run(command, check=True)
+            fits = [_iou(file, exact / file.name) for file in sorted((album / "masks").glob("*.png"))]
+            shutil.copytree(album / "masks", given.folder / name, dirs_exist_ok=True)
+        print(f"{name}: {len(fits)} masks, IoU {np.mean(fits):.3f} on average, {min(fits):.3f} at worst")
+
+
+def _iou(one: Path, other: Path) -> float:
+    areas = [np.asarray(Image.open(file).convert("L")) >= 128 for file in (one, other)]
+    return float(np.logical_and(*areas).sum() / np.logical_or(*areas).sum())
+
+
+if __name__ == "__main__":
+    main()

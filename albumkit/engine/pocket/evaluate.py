@@ -31,8 +31,13 @@ def _table(scores: dict[str, Score]) -> str:
     return "\n".join(f"{label:<24}" + "".join(f"{cell:>12}" for cell in cells) for label, *cells in rows)
 
 
-def evaluate(lora: Path, album: Path, seeds: int, steps: int | None, sheet: Path | None) -> dict[str, Score]:
+def evaluate(
+    lora: Path, album: Path, seeds: int, steps: int | None, guidance: float | None, sheet: Path | None
+) -> dict[str, Score]:
     """Scores of the album, of the base, and of the base with the LoRA.
+
+    Args:
+        guidance: How far pictures lean away from the empty prompt; the base's own by default.
 
     Raises:
         AlbumkitError: the album or the LoRA cannot be used.
@@ -45,6 +50,8 @@ def evaluate(lora: Path, album: Path, seeds: int, steps: int | None, sheet: Path
     subject = read_subject(album)
     base, machine = find_base(POCKET), find_machine()
     exam = Exam(subject, subject.elsewhere(seeds), base, machine, steps or STEPS)
+    if guidance is not None:
+        exam.recipe = dataclasses.replace(exam.recipe, guidance=guidance)
     transformer = base.load("transformer", machine.device, machine.dtype)
     alone = exam.put_to(transformer)
     load_adapter(base, transformer, lora, 1.0)
@@ -63,13 +70,16 @@ def main() -> int:
     parser.add_argument("--album", type=Path, required=True, help="what it was trained on")
     parser.add_argument("--seeds", type=int, default=3, help="pictures for each prompt")
     parser.add_argument("--steps", type=int, help="of sampling; by default 10, half of what generate takes")
+    parser.add_argument(
+        "--guidance", type=float, help="away from the empty prompt; the base's own by default"
+    )
     parser.add_argument("--sheet", type=Path, help="write a contact sheet here, and FILE-base beside it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     share_processor()
     try:
         need_libraries("evaluate")
-        scores = evaluate(given.lora, given.album, given.seeds, given.steps, given.sheet)
+        scores = evaluate(given.lora, given.album, given.seeds, given.steps, given.guidance, given.sheet)
     except AlbumkitError as error:
         print(f"evaluate: {error.message}", *filter(None, [error.remedy]), sep="\n  do   ", file=sys.stderr)
         return error.exit_code
