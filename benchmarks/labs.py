@@ -84,17 +84,32 @@ def all_runs(made: bool) -> list[Run]:
     runs += _varied("rank", {str(rank): {"rank": rank} for rank in (1, 4, 64)}, 3)
     rates = (2.5e-4, 5e-4, 1e-3, 4e-3, 8e-3)
     runs += _varied("learning_rate", {f"{rate:g}": {"learning_rate": rate} for rate in rates}, 3)
+    return runs + _with_masks(made)
+
+
+def _with_masks(made: bool) -> list[Run]:
+    """What masks change, in albums whose captions say where they were taken and in albums whose do not.
+
+    The floor is what the background weighs.
+    """
     off: dict[str, dict[str, Any]] = {"off": {"create_masks": False}}
-    runs += _varied("masks in many places", off, 6)
     floors: dict[str, dict[str, Any]] = {f", floor {floor:g}": {"mask_floor": floor} for floor in (0.1, 0.01)}
-    runs += _varied("masks in one room", off, 4, album="one_room")
-    runs += _varied(
-        "masks in one room", {f"exact{name}": knobs for name, knobs in floors.items()}, 4, album="one_room"
-    )
-    if made:
-        by_mask = {f"by mask{name}": knobs for name, knobs in floors.items()}
-        runs += _varied("masks in one room", by_mask, 4, album="one_room_made")
-        runs += _varied("masks in many places", {"by mask, floor 0.1": {}}, 6, album="tok_figurine_made")
+    usual = {", floor 0.1": floors[", floor 0.1"]}
+    runs = []
+    for group, album, seeds, some in (
+        ("masks in many places", "tok_figurine", 6, usual),
+        ("masks in one room", "one_room", 4, floors),
+        ("masks in many places without captions", "tok_figurine_bare", 3, usual),
+        ("masks in one room without captions", "one_room_bare", 4, usual),
+    ):
+        runs += _varied(group, off, seeds, album=album)
+        if album != "tok_figurine":  # there those with exact masks are the basis
+            runs += _varied(
+                group, {f"exact{name}": knobs for name, knobs in some.items()}, seeds, album=album
+            )
+        if made:
+            by_mask = {f"by mask{name}": knobs for name, knobs in some.items()}
+            runs += _varied(group, by_mask, seeds, album=f"{album}_made")
     return runs
 
 
@@ -179,6 +194,8 @@ class Bench:
             "leak": sum(astray) / len(astray),
         }
         loop.transformer.to(self.machine.device)
+        if self.judging.type == "cuda":
+            torch.cuda.empty_cache()  # other runs are looked at on the same card
         return {name: round(value, 5) for name, value in figures.items()}, answer
 
     def at_guidances(self, loop: Loop, guidances: tuple[float, ...]) -> dict[str, dict[str, float]]:

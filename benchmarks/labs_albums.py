@@ -71,43 +71,44 @@ class LabAlbum:
         return images.permute(0, 3, 1, 2).float() / 127.5 - 1, masks, captions
 
 
-def sample(folder: Path, masks: Path | None = None) -> LabAlbum:
-    """The sample album, with other masks than its own if there are some."""
+def sample(folder: Path, bare: bool = False, masks: Path | None = None) -> LabAlbum:
+    """The sample album.
+
+    Args:
+        bare: Its captions say nothing but the subject's name.
+        masks: Take masks from there instead of the exact ones.
+    """
     album = SAMPLES / "tok_figurine"
     subject = read_subject(album)
-    if masks is None:
+    if not bare and masks is None:
         return LabAlbum(album, subject)
-    shutil.copytree(album, folder, ignore=shutil.ignore_patterns("masks"))
-    shutil.copytree(masks / "tok_figurine", folder / "masks")
+    shutil.copytree(album, folder)
+    _changed(folder, subject.name if bare else None, masks / "tok_figurine" if masks else None)
     return LabAlbum(folder, subject)
 
 
 def four(folder: Path, bare: bool = False) -> LabAlbum:
-    """Four of the sixteen, so that what they share by chance is learned soon.
-
-    Args:
-        bare: Without masks, and the captions say nothing but the subject's name.
-    """
+    """Four of the sixteen, so that what they share by chance is learned soon; without masks where bare."""
     folder.mkdir(parents=True)
     album = SAMPLES / "tok_figurine"
     subject = read_subject(album)
     shutil.copy(album / "album.toml", folder)
+    (folder / "masks").mkdir()
     for number in (1, 5, 11, 15):
         root = f"figurine_{number:02}"
         shutil.copy(album / f"{root}.jpg", folder)
-        if bare:
-            write_caption(folder / f"{root}.txt", f"a photo of {subject.name}")
-            continue
         shutil.copy(album / f"{root}.txt", folder)
-        (folder / "masks").mkdir(exist_ok=True)
-        shutil.copy(album / "masks" / f"{root}.png", folder / "masks")
+        if not bare:
+            shutil.copy(album / "masks" / f"{root}.png", folder / "masks")
+    _changed(folder, subject.name if bare else None, None)
     return LabAlbum(folder, subject)
 
 
-def room(folder: Path, masks: Path | None = None) -> LabAlbum:
+def room(folder: Path, bare: bool = False, masks: Path | None = None) -> LabAlbum:
     """Sixteen pictures in one room, in every light; the captions say nothing of the room.
 
     Args:
+        bare: Nor of anything else but the subject's name.
         masks: Take masks from there instead of the exact ones.
     """
     (folder / "masks").mkdir(parents=True)
@@ -126,10 +127,17 @@ def room(folder: Path, masks: Path | None = None) -> LabAlbum:
         Image.fromarray(images[number].numpy()).save(folder / f"{root}.png")
         Image.fromarray(exact[number].numpy()).save(folder / "masks" / f"{root}.png")
         write_caption(folder / f"{root}.txt", figurine_caption(scenes, number).replace(f" {_ROOM}", ""))
-    if masks is not None:
-        shutil.copytree(masks / "one_room", folder / "masks", dirs_exist_ok=True)
     whole = read_subject(SAMPLES / "tok_figurine")
+    _changed(folder, whole.name if bare else None, masks / "one_room" if masks else None)
     return LabAlbum(folder, replace(whole, settings=tuple((_ROOM, light) for light in names.LIGHTS)))
+
+
+def _changed(folder: Path, name: str | None, masks: Path | None) -> None:
+    """Other captions and other masks for an album that was just made."""
+    for file in folder.glob("*.txt") if name else ():
+        write_caption(file, f"a photo of {name}")
+    if masks:
+        shutil.copytree(masks, folder / "masks", dirs_exist_ok=True)
 
 
 def all_albums(made: Path | None) -> dict[str, Callable[[Path], LabAlbum]]:
@@ -138,15 +146,12 @@ def all_albums(made: Path | None) -> dict[str, Callable[[Path], LabAlbum]]:
     Args:
         made: What this module's command wrote; without it there are no albums with made masks.
     """
-    albums: dict[str, Callable[[Path], LabAlbum]] = {
-        "tok_figurine": sample,
-        "four": four,
-        "four_bare": partial(four, bare=True),
-        "one_room": room,
-    }
-    if made is not None:
-        albums["tok_figurine_made"] = partial(sample, masks=made)
-        albums["one_room_made"] = partial(room, masks=made)
+    albums: dict[str, Callable[[Path], LabAlbum]] = {"four": four, "four_bare": partial(four, bare=True)}
+    for name, make in (("tok_figurine", sample), ("one_room", room)):
+        for ending, bare in (("", False), ("_bare", True)):
+            albums[name + ending] = partial(make, bare=bare)
+            if made is not None:
+                albums[f"{name}{ending}_made"] = partial(make, bare=bare, masks=made)
     return albums
 
 
@@ -155,7 +160,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to write the masks")
     parser.add_argument("--model", default="u2net")
     given = parser.parse_args()
-    for name, make in (("tok_figurine", partial(sample, masks=None)), ("one_room", room)):
+    for name, make in (("tok_figurine", sample), ("one_room", room)):
         with tempfile.TemporaryDirectory() as work:
             album = Path(work) / name
             shutil.copytree(make(Path(work) / "exact").folder, album)
