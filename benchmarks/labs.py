@@ -49,6 +49,7 @@ from albumkit.pack import write_pack
 from albumkit.settings import Settings, resolve
 
 SIGMAS = (0.3, 0.7)
+SWEPT = ("steps", "rank", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,18 @@ def all_runs(made: bool) -> list[Run]:
     slowly = {"learning_rate": 1e-3, "lr_schedule": "constant", "batch_size": 1, "warmup_steps": 10}
     course = (0, 50, 100, 200, 300, 400, 500)
     longer = (0, 50, 100, 200, 400, 800, 1200, 1600)
+    guidances = (1.0, 1.5, 2.0, 3.0, 4.0)
     runs = [
         Run("rhythm", "overfitting", {**slowly, "create_masks": False}, "four_bare", longer),
         Run("rhythm", "four pictures, well described", slowly, "four", longer),
-        Run("rhythm", "healthy", looks=course, guidances=(1.0, 1.5, 2.0, 3.0, 4.0)),
-        Run("rhythm", "too high", {"learning_rate": 1e-2}, looks=course),
+        Run("rhythm", "healthy", looks=course, guidances=guidances),
+        Run("rhythm", "too high", {"learning_rate": 2e-2}, looks=course),
     ]
     for steps in (1000, 250, 125):
         runs += _varied("steps", {str(steps): {"steps": steps}}, 3, looks=(0, steps // 2, steps))
-    runs += _varied("basis", {"": {}}, 6)[1:]  # the healthy one has seed 0
-    runs += _varied("rank", {str(rank): {"rank": rank} for rank in (1, 4, 64)}, 3)
-    rates = (2.5e-4, 5e-4, 1e-3, 4e-3, 8e-3)
+    runs += _varied("basis", {"": {}}, 6, guidances=guidances)[1:]  # the healthy one has seed 0
+    runs += _varied("rank", {str(rank): {"rank": rank} for rank in (1, 4, 16, 128)}, 3)
+    rates = (5e-4, 1e-3, 2e-3, 8e-3, 1.6e-2)
     runs += _varied("learning_rate", {f"{rate:g}": {"learning_rate": rate} for rate in rates}, 3)
     return runs + _with_masks(made)
 
@@ -98,9 +100,9 @@ def _with_masks(made: bool) -> list[Run]:
     runs = []
     for group, album, seeds, some in (
         ("masks in many places", "tok_figurine", 6, usual),
-        ("masks in one room", "one_room", 4, floors),
+        ("masks in one room", "one_room", 12, floors),
         ("masks in many places without captions", "tok_figurine_bare", 3, usual),
-        ("masks in one room without captions", "one_room_bare", 4, usual),
+        ("masks in one room without captions", "one_room_bare", 12, usual),
     ):
         runs += _varied(group, off, seeds, album=album)
         if album != "tok_figurine":  # there those with exact masks are the basis
@@ -234,7 +236,8 @@ def do(run: Run, work: Path, given: argparse.Namespace) -> dict[str, Any]:
         _benches[run.album] = Bench(run.album, work / f"{run.album}-{os.getpid()}", given)
     bench = _benches[run.album]
     looks = (0, 2) if given.smoke else run.looks
-    loop = bench.loop(bench.knobs({**run.knobs, "steps": max(looks)}))
+    knobs = bench.knobs({**run.knobs, "steps": max(looks)})
+    loop = bench.loop(knobs)
     seconds, lines, looked = 0.0, [], []
     for step in looks:
         before = time.process_time()
@@ -250,7 +253,8 @@ def do(run: Run, work: Path, given: argparse.Namespace) -> dict[str, Any]:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (given.out / f"{file_name(run.name)}.jsonl").write_text(text, encoding="utf-8")
     guided = bench.at_guidances(loop, run.guidances)
-    found = {"looks": looked, "guidances": guided, "training seconds": round(seconds, 1)}
+    used = {name: getattr(knobs, name) for name in SWEPT}
+    found = {"used": used, "looks": looked, "guidances": guided, "training seconds": round(seconds, 1)}
     return {**dataclasses.asdict(run), **found}
 
 

@@ -23,7 +23,7 @@ def make(folder: Path, folders: list[Path], plan: Plan, device: torch.device, se
     pipe.set_progress_bar_config(disable=True)
     judge = loaded(new_judge(), folders, "judge", device).eval()
     figures: dict[str, object] = {"prompts": plan.checked, "steps": plan.steps}
-    for guidance in (2.0, 4.0) if plan.compiled else (4.0,):
+    for guidance in (1.5, 4.0) if plan.compiled else (4.0,):  # pocket's own (rules/bases.json), and klein's
         figures[f"guidance {guidance:g}"] = obedience(
             pipe, judge, load_tokenizer(folders), plan, guidance, folder
         )
