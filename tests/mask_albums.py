@@ -87,8 +87,11 @@ def masked(
     shaping: Shaping = AS_FOUND,
     only: Sequence[str] = (),
     dry: bool = False,
+    resume: bool = False,
 ) -> MaskReport:
-    return make_masks(album, lambda: masker or Bright(), which=which, shaping=shaping, only=only, dry=dry)
+    return make_masks(
+        album, lambda: masker or Bright(), which=which, shaping=shaping, only=only, dry=dry, resume=resume
+    )
 
 
 def no_masker() -> Bright:

@@ -306,6 +306,29 @@ def test_answers_are_kept_by_content(tmp_path):
     assert len(changed.questions) == 1
 
 
+def test_resume_goes_on_with_what_was_answered_and_begins_nothing(tmp_path):
+    album = unfinished(tmp_path / "cat", 3)
+    with pytest.raises(
+        UsageError, match="scripted@1 said of its pictures, asked as now, was kept"
+    ) as refused:
+        run(album, Scripted(GOOD), resume=True)
+    assert refused.value.remedy.startswith("albumkit caption ")
+    run(album, Scripted([GOOD[0], KeyboardInterrupt()]), dry=True)
+    rest = Scripted(GOOD[1:])
+    assert run(album, rest, resume=True).exit_code == 0
+    assert len(rest.questions) == 2
+    with pytest.raises(UsageError, match="no picture waits for an answer"):
+        run(album, Scripted(), resume=True)
+
+
+def test_resume_goes_on_with_a_call_that_wrote_what_it_had(tmp_path):
+    album = unfinished(tmp_path / "cat", 3)
+    run(album, Scripted([GOOD[0], KeyboardInterrupt()]))
+    assert len(captions(album)) == 1
+    assert run(album, Scripted(GOOD[1:]), resume=True).exit_code == 0
+    assert len(captions(album)) == 3
+
+
 def test_a_cache_that_cannot_be_used_costs_only_the_asking(tmp_path, monkeypatch):
     (tmp_path / "cache").mkdir()
     monkeypatch.setenv("ALBUMKIT_CACHE_DIR", str(tmp_path / "cache"))

@@ -326,6 +326,25 @@ def test_ctrl_c_writes_what_is_finished_and_the_same_call_goes_on(tmp_path):
     assert masker.asked <= 7
 
 
+def test_resume_goes_on_with_what_was_found_and_begins_nothing(tmp_path):
+    discs(tmp_path, 12)
+    with pytest.raises(UsageError, match="nothing that bright found in its pictures was kept") as refused:
+        masked(tmp_path, Bright(), resume=True)
+    assert refused.value.remedy.startswith("albumkit mask ")
+    masked(tmp_path, Bright(), dry=True, only=["a.jpg"])
+    masker = Bright()
+    assert masked(tmp_path, masker, resume=True).exit_code == 0
+    assert masker.asked == 11
+    with pytest.raises(UsageError, match="no picture waits for a mask"):
+        masked(tmp_path, resume=True)
+
+
+def test_resume_goes_on_with_a_call_that_wrote_what_it_had(tmp_path):
+    masked(discs(tmp_path, 12), Failing(6, KeyboardInterrupt()))
+    assert masked(tmp_path, Bright(), resume=True).exit_code == 0
+    assert len(masks(tmp_path)) == 12
+
+
 def test_a_file_that_appears_meanwhile_is_in_the_way_and_stays(tmp_path):
     discs(tmp_path)
 

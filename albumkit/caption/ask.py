@@ -47,6 +47,10 @@ class Asker:
         self._answers = answers
         self._load = load
 
+    def knows(self, asks: Sequence[Ask]) -> bool:
+        """Whether any of these questions was answered by an earlier command."""
+        return any(self._answers.find(ask.key(self.captioner.name)) is not None for ask in asks)
+
     def ask(self, asks: Sequence[Ask], told: Told | None = None) -> Iterator[tuple[Ask, Outcome]]:
         """Every answer as soon as it is there: the kept ones first, then batch by batch. A question that
         cannot be answered has its reason instead.

@@ -26,6 +26,7 @@ from albumkit.captioning.standing import Sidecars, Standing, hashes_of
 from albumkit.captioning.writing import Wrote, write_captions
 from albumkit.errors import AlbumkitError, CaptionerError, UsageError
 from albumkit.facts import Unmeasured
+from albumkit.paths import quoted
 from albumkit.workflows import Progress
 
 #: How often a refused answer is asked for again.
@@ -98,6 +99,7 @@ def caption_album(
     trainer: str | None = None,
     dry: bool = False,
     fresh: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> CaptionReport:
     """Caption an album's examples.
@@ -110,10 +112,12 @@ def caption_album(
         instruction: Edit albums: this one, and nobody is asked.
         dry: Ask and judge, but write nothing.
         fresh: Ask anew what was asked by earlier calls.
+        resume: Only go on with a call that was stopped: refuse where it would begin anew.
         progress: Told what is done, how much of it, of how much.
 
     Raises:
-        UsageError: album.toml lacks what the policy needs, or the options do not fit the album.
+        UsageError: album.toml lacks what the policy needs, the options do not fit the album, or there is no
+            call to resume.
         AlbumkitError: the album cannot be read or written.
     """
     start = time.perf_counter()
@@ -131,10 +135,12 @@ def caption_album(
         given = instruction or job.opened.config.caption.instruction
         if job.policy.kind == "edit" and not given and not shared:
             given = _already_shared(job)
+        if resume and (not targets or (given and job.policy.kind == "edit")):
+            raise _nothing_to_resume(job, "no picture waits for an answer")
         if given and job.policy.kind == "edit":
             run.give(given)
         elif targets:
-            run.ask(captioner, shared=shared)
+            run.ask(captioner, shared=shared, resume=resume and not _begun(job, only))
         texts = {one.path: one.caption for one in report.outcomes if one.state == "captioned"}
         note = {"what": "caption", "captioner": report.captioner, "policy": job.policy.kind}
         report.wrote = write_captions(job.path, job.settings, job.cache, targets, texts, note, dry=dry)
@@ -163,6 +169,19 @@ def _set_shared_aside(job: Job, targets: Sequence[Standing], report: CaptionRepo
         for one in sharing if len(sharing) > 1 else ():
             words = f"{sidecar} belongs to {' and '.join(o.path for o in sharing)}: give one another name."
             one.state, one.reasons = "failed", [Reason("album/name-collision", words)]
+
+
+def _begun(job: Job, only: Sequence[str]) -> bool:
+    """Whether an earlier call wrote some of these captions."""
+    return any(one.owner == "machine" for one in job.standings(only))
+
+
+def _nothing_to_resume(job: Job, why: str) -> UsageError:
+    display = job.opened.display
+    return UsageError(
+        f"--resume: there is no call to go on with in {display}: {why}.",
+        f"albumkit caption {quoted(display)}   begins, and goes on by itself with what was answered",
+    )
 
 
 def _already_shared(job: Job) -> str:
@@ -195,8 +214,11 @@ class _Run:
             one.caption = instruction.strip()
         self._settle(wanted)
 
-    def ask(self, make: Callable[[], Captioner], *, shared: bool) -> None:
-        """Round after round: all questions, then one judgement of all that came of them."""
+    def ask(self, make: Callable[[], Captioner], *, shared: bool, resume: bool) -> None:
+        """Round after round: all questions, then one judgement of all that came of them.
+
+        ``resume``: only where some were answered by an earlier call.
+        """
         captioner = make()
         answers = Answers(fresh=self.fresh)
         try:
@@ -209,6 +231,9 @@ class _Run:
                 )
             asker = Asker(captioner, answers, self._load)
             pending = [one for one in self.report.outcomes if one.state == "open"]
+            if resume and not asker.knows([ask for one in pending if (ask := self._ask_for(one))]):
+                why = f"nothing that {captioner.name} said of its pictures, asked as now, was kept"
+                raise _nothing_to_resume(self.job, why)
             for number in range(1 if self.describes else 1 + AGAIN):
                 answered = self._round(asker, pending, number)
                 if shared and not number and not self.report.stopped:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--shared", is_flag=True, help="Edit albums: one instruction for all pairs.")
 @click.option("--instruction", metavar="TEXT", help="Edit albums: this one for all; nobody is asked.")
 @click.option("--fresh", is_flag=True, help="Ask again what was asked by an earlier call.")
+@click.option("--resume", is_flag=True, help="Go on with a call that was stopped, or refuse.")
 @click.option("--dry-run", "dry", is_flag=True, help="Ask and show, but write nothing.")
 @click.option("--check", is_flag=True, help="Judge the captions that are there.")
 @click.option("--look", is_flag=True, help="Hold what captions say against what the model sees.")
@@ -61,6 +62,7 @@ def command(album: Path, style: str, **options: Any) -> int:
     wrote or changed is never touched unless you say --overwrite.
 
     Answers are kept as they come: a call that was stopped, or killed, is gone on with by the same call.
+    --resume does the same, but begins nothing.
 
     Exit code 1 when a picture could not be captioned, or --check refuses a caption.
     """
@@ -80,7 +82,7 @@ def command(album: Path, style: str, **options: Any) -> int:
 
 #: Options that choose the captioner, as ``captioner_for`` takes them.
 _ASKED = ("model", "base_url", "key_variable", "concurrency", "timeout", "batch")
-_WRITING = ("redo", "overwrite", "shared", "instruction", "dry", "fresh")
+_WRITING = ("redo", "overwrite", "shared", "instruction", "dry", "fresh", "resume")
 #: Each way of the command, and the options that it takes beside ALBUM and --format.
 _MODES: dict[str, tuple[str, ...]] = {
     "undo": (),
@@ -107,6 +109,8 @@ def _mode(options: dict[str, Any]) -> str:
             raise UsageError(f"{flags[name]}: {words}.", "albumkit caption --help")
     if options["redo"] and options["overwrite"]:
         raise UsageError("--overwrite does all that --redo does.", "albumkit caption ALBUM --overwrite")
+    if options["resume"] and options["fresh"]:
+        raise UsageError("--fresh asks anew what --resume goes on with.", "albumkit caption ALBUM --fresh")
     return mode
 
 
@@ -127,6 +131,7 @@ def _caption(album: Path, style: str, options: dict[str, Any]) -> int:
             trainer=options["trainer"],
             dry=options["dry"],
             fresh=options["fresh"],
+            resume=options["resume"],
             progress=progress,
         )
     if style == "json":

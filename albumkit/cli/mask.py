@@ -41,6 +41,7 @@ _SHEETS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 @click.option("--redo", is_flag=True, help="Make the machine's masks anew too. Yours stay.")
 @click.option("--overwrite", is_flag=True, help="Make all anew, yours too; --undo brings them back.")
 @click.option("--files", multiple=True, metavar="GLOB", help="Only these pictures. May be repeated.")
+@click.option("--resume", is_flag=True, help="Go on with a call that was stopped, or refuse.")
 @click.option("--dry-run", "dry", is_flag=True, help="Make and judge them, but write no mask.")
 @click.option(
     "--sheet",
@@ -57,6 +58,7 @@ def command(album: Path, style: str, **options: Any) -> int:
     made or changed is never touched unless you say --overwrite. PERCENT is of the picture's longer side.
 
     What was found is kept as it comes: a call that was stopped, or killed, is gone on with by the same call.
+    --resume does the same, but begins nothing.
 
     Exit code 1 when a picture could not be masked.
     """
@@ -93,6 +95,7 @@ def _mask(album: Path, style: str, options: dict[str, Any]) -> MaskReport:
             which="overwrite" if options["overwrite"] else "redo" if options["redo"] else "missing",
             only=options["files"],
             dry=options["dry"],
+            resume=options["resume"],
             progress=progress,
         )
 

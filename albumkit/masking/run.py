@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 from PIL import Image
 
@@ -26,7 +27,7 @@ from albumkit.masking.plan import Job, Plan, Which, plan_masks
 from albumkit.masking.writing import write_masks
 from albumkit.opening import OpenAlbum, check_writable, open_album
 from albumkit.parallel import MOST_PIXELS, Budget, in_order
-from albumkit.paths import cache_dir
+from albumkit.paths import cache_dir, quoted
 from albumkit.selection import EVERYTHING
 from albumkit.settings import Settings, resolve
 from albumkit.trainer import LOCAL
@@ -113,6 +114,7 @@ def make_masks(
     which: Which = "missing",
     only: Sequence[str] = (),
     dry: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> MaskReport:
     """Make, judge and write the masks of one album.
@@ -124,9 +126,11 @@ def make_masks(
         open_masker: Called once, and only when there is something to mask.
         only: Globs of the pictures to be masked.
         dry: Make and judge them, and write nothing into the album.
+        resume: Only go on with a call that was stopped: refuse where it would begin anew.
 
     Raises:
-        UsageError: the path holds several albums, album.toml cannot be used, nothing matches ``only``.
+        UsageError: the path holds several albums, album.toml cannot be used, nothing matches ``only``, no call
+            that could be resumed.
         AlbumkitError: a zip, a style, a masker that cannot be opened, an album that cannot be written.
     """
     opened = _opened(path)
@@ -142,11 +146,13 @@ def make_masks(
             raise UsageError(f"--files {' '.join(only)} matches no picture of {opened.display}.")
         report = MaskReport(opened.display, opened, plan, dry, shaping=shaping)
         report.notes += _notes(opened, settings)
+        if resume and not plan.jobs:
+            raise _nothing_to_resume(opened, "no picture waits for a mask")
         if plan.jobs:
             masker = open_masker()
             report.model = masker.name
             report.notes += masker.notes
-            _ask(report, masker, progress)
+            _ask(report, masker, progress, resume and not plan.ours)
         judge(report, settings, cache)
         if report.good and not dry:
             note = {"model": report.model, "shaping": shaping.words}
@@ -187,10 +193,21 @@ def _notes(opened: OpenAlbum, settings: Settings) -> list[str]:
     return [f"{own.id} takes no masks: pack leaves them out. albumkit train --trainer {LOCAL} uses them."]
 
 
-def _ask(report: MaskReport, masker: Masker, progress: Progress | None) -> None:
+def _nothing_to_resume(opened: OpenAlbum, why: str) -> UsageError:
+    return UsageError(
+        f"--resume: there is no call to go on with in {opened.display}: {why}.",
+        f"albumkit mask {quoted(opened.display)}   begins, and goes on by itself with what was found",
+    )
+
+
+def _ask(report: MaskReport, masker: Masker, progress: Progress | None, resume: bool) -> None:
+    """``resume``: only where the masker was asked about some of the pictures by an earlier call."""
     kept = Kept(cache_dir() / "masks.sqlite")
     one_mask = _Maker(report.opened, masker, report.shaping, kept)
     jobs = report.plan.jobs
+    if resume and not any(one_mask.knows(job) for job in jobs):
+        kept.close()
+        raise _nothing_to_resume(report.opened, f"nothing that {masker.name} found in its pictures was kept")
     # One picture is with the network, which has all cores; the others are decoded, scaled and encoded.
     results = in_order(jobs, one_mask, 1 + (os.cpu_count() or 1))
     try:
@@ -236,9 +253,21 @@ class _Maker:
             return Failed(job, reason_of(error))
         return Made(job, picture, mask)
 
+    def knows(self, job: Job) -> bool:
+        """Whether the masker was asked about this picture by an earlier command."""
+        try:
+            with self._source.open(job.media.entry) as stream:
+                picture = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
+        except OSError:  # told when its turn comes
+            return False
+        return self._kept.find(self._key(picture)) is not None
+
+    def _key(self, picture: str) -> str:
+        return hashlib.sha256(f"{picture}\n{self._masker.identity}\n{_VERSION}".encode()).hexdigest()
+
     def _found(self, data: bytes, picture: str) -> Image.Image:
         """What the masker finds in it, now or earlier."""
-        key = hashlib.sha256(f"{picture}\n{self._masker.identity}\n{_VERSION}".encode()).hexdigest()
+        key = self._key(picture)
         if (known := self._kept.find(key)) is not None:
             with Image.open(io.BytesIO(known), formats=("PNG",)) as image:
                 image.load()
