@@ -186,7 +186,7 @@ def test_the_sheet_is_a_page_with_the_captions(album, monkeypatch, tmp_path):
         ("--check --model x", "--model: --check does not take it"),
         ("--replace a b --fresh", "--fresh: --replace does not take it"),
         ("--apply", "--apply: it goes with --replace"),
-        ("--resume --fresh", "--fresh asks anew what --resume would go on with"),
+        ("--resume --fresh", "--fresh asks anew what --resume goes on with"),
         ("--only caption", "--only: it goes with --check"),
         ("--all", "--all: it goes with --review"),
         ("--redo --overwrite", "--overwrite does all that --redo does"),

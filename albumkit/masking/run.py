@@ -129,8 +129,8 @@ def make_masks(
         resume: Only go on with a call that was stopped: refuse where it would begin anew.
 
     Raises:
-        UsageError: the path holds several albums, album.toml cannot be used, nothing matches ``only``, no call
-            that could be resumed.
+        UsageError: the path holds several albums, album.toml cannot be used, nothing matches ``only``, no
+            call to resume.
         AlbumkitError: a zip, a style, a masker that cannot be opened, an album that cannot be written.
     """
     opened = _opened(path)
