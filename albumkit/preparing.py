@@ -1,7 +1,8 @@
 """``train --prepare``: captions and masks that an album lacks, made into the run and never into the album.
 
 They lie in ``RUN/prepared`` under the paths that they would have in the album, so that a run that is gone on
-with packs the same files, whatever the models would say by then. A file that the album has by now counts.
+with packs the same files, whatever the models would say by then. A caption or mask that the album has by now
+counts, wherever it stands.
 """
 
 from __future__ import annotations
@@ -62,9 +63,26 @@ def make_sidecars(
 
 
 def kept_sidecars(folder: Path, album: Path) -> dict[str, bytes]:
-    """What :func:`make_sidecars` kept, but for what the album has itself by now."""
-    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    return {path: file.read_bytes() for path, file in files.items() if not (album / path).exists()}
+    """What :func:`make_sidecars` kept, but for the pictures that have a caption or mask of their own by now.
+
+    Which of them that are is read off the album: a person's caption may stand in another file than ours, even
+    in one that a file of ours would win over.
+    """
+    kept = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    if not kept:
+        return {}
+    files = {path: file.read_bytes() for path, file in kept.items()}
+    own = {example.path: example for example in open_album(album).album.examples}
+    wanted: set[str] = set()
+    for example in open_album(album, proposed=files).album.examples:
+        now = own.get(example.path)
+        if now is None:  # no picture of the album: somebody put it among ours
+            continue
+        if now.caption is None and example.caption is not None:
+            wanted.add(example.caption.path)
+        if now.mask is None and example.mask is not None:
+            wanted.add(example.mask.path)
+    return {path: data for path, data in files.items() if path in wanted}
 
 
 def _captions(album: Path, makers: Makers, progress: Progress | None) -> Mapping[str, bytes]:

@@ -1,11 +1,13 @@
 """`train --prepare`: captions and masks are made for the run, and the album stays as it is."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
@@ -17,7 +19,7 @@ from mask_albums import Bright, no_masker  # noqa: E402
 
 from albumkit.cli.main import main  # noqa: E402
 from albumkit.errors import AlbumkitError, UsageError  # noqa: E402
-from albumkit.preparing import FOLDER, Makers  # noqa: E402
+from albumkit.preparing import FOLDER, Makers, kept_sidecars  # noqa: E402
 from albumkit.training import Prepared, prepare_training, resume_training  # noqa: E402
 from albumkit.workflows import Refused  # noqa: E402
 
@@ -86,6 +88,42 @@ def test_a_caption_that_a_person_wrote_meanwhile_counts(place: Path) -> None:
     again = resume_training(place / "run", accept_changes=True)
     assert again.pack.items[0].caption == "a photo of TOK cat behind a window, rain"
     assert all(item.mask is not None for item in again.pack.items)
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "a.caption", "A.TXT"])
+def test_a_caption_counts_wherever_a_person_wrote_it(place: Path, name: str) -> None:
+    """RUN/prepared/a.txt would win over most of these, were it a file of the album."""
+    prepared(place, lambda: Scripted(WHERE), Bright)
+    text = "a photo of TOK cat behind a window"
+    row = {"metadata.jsonl": f'{{"file_name": "a.png", "text": "{text}"}}', "metadata.csv": f"a.png,{text}"}
+    head = "file_name,text\n" if name.endswith("csv") else ""
+    (place / "cats" / name).write_text(head + row.get(name, text))
+    again = resume_training(place / "run", accept_changes=True)
+    captions = {item.root: item.caption for item in again.pack.items}
+    assert captions["a"] == text
+    assert captions["c"] == f"a photo of TOK cat {WHERE[1]}"
+
+
+def test_a_mask_counts_by_whichever_of_its_names(place: Path) -> None:
+    """masks/a.png would win over a.mask.png, were it a file of the album."""
+    prepared(place, lambda: Scripted(WHERE), Bright)
+    drawn = Image.new("L", (64, 64))
+    drawn.paste(255, (8, 8, 40, 56))
+    drawn.save(place / "cats" / "a.mask.png")
+    again = resume_training(place / "run", accept_changes=True)
+    mask = again.pack.items[0].mask
+    assert mask is not None
+    with Image.open(io.BytesIO(again.pack.read(mask))) as packed:
+        assert packed.convert("L").tobytes() == drawn.tobytes()
+
+
+def test_only_what_is_of_a_picture_of_the_album_is_packed(place: Path) -> None:
+    prepared(place, lambda: Scripted(WHERE), Bright)
+    (place / "cats" / "a.png").rename(place / "run" / FOLDER / "a.png")
+    assert set(kept_sidecars(place / "run" / FOLDER, place / "cats")) == {
+        "c.txt",
+        *(f"masks/{name}.png" for name in "bcd"),
+    }
 
 
 def test_where_nothing_is_missing_nobody_is_asked(place: Path) -> None:
