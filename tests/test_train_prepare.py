@@ -19,8 +19,8 @@ from mask_albums import Bright, no_masker  # noqa: E402
 
 from albumkit.cli.main import main  # noqa: E402
 from albumkit.errors import AlbumkitError, UsageError  # noqa: E402
+from albumkit.planning import Prepared, prepare_training, resume_training  # noqa: E402
 from albumkit.preparing import FOLDER, Makers, kept_sidecars  # noqa: E402
-from albumkit.training import Prepared, prepare_training, resume_training  # noqa: E402
 from albumkit.workflows import Refused  # noqa: E402
 
 TOML = """[album]
@@ -138,6 +138,30 @@ def test_a_caption_that_is_refused_stops_and_leaves_nothing(place: Path) -> None
     with pytest.raises(Refused):
         prepared(place, lambda: Scripted(answers), Bright)
     assert not (place / "run").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, AlbumkitError("no memory")])
+def test_what_stops_before_it_began_leaves_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """A folder that is no run could neither be gone on with nor begun again."""
+
+    def stop(*_: object) -> None:
+        assert files(place / "run" / "pack").keys() >= {"cats.zip"}
+        raise error
+
+    monkeypatch.setattr("albumkit.engine.memory.forecast", stop)
+    with pytest.raises((KeyboardInterrupt, AlbumkitError)):
+        prepared(place, lambda: Scripted(WHERE), Bright)
+    assert not (place / "run").exists()
+
+
+def test_an_album_that_has_errors_by_now_is_refused_in_words_of_train(place: Path) -> None:
+    prepared(place, lambda: Scripted(WHERE), Bright)
+    (place / "cats" / "b.txt").write_text("")
+    with pytest.raises(Refused, match=r"was not trained on: 1 error") as refused:
+        resume_training(place / "run", accept_changes=True)
+    assert "--force" not in refused.value.remedy
 
 
 def test_a_plan_leaves_nothing_behind(place: Path) -> None:

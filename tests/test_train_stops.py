@@ -23,9 +23,10 @@ from albumkit.engine.base import POCKET, Base
 from albumkit.engine.session import Event
 from albumkit.errors import AlbumkitError
 from albumkit.generating import free_picture
+from albumkit.planning import Prepared, prepare_training
 from albumkit.report.train import plan_lines
 from albumkit.report.trained import end_lines
-from albumkit.training import Prepared, prepare_training, train
+from albumkit.training import train
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")

@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from albumkit.engine.session import Event
-    from albumkit.training import Prepared
+    from albumkit.planning import Prepared
 
 #: Losses are means of so many steps: single ones say nothing.
 _WINDOW = 50

@@ -13,8 +13,8 @@ from albumkit.errors import UsageError
 from albumkit.paths import quoted
 
 if TYPE_CHECKING:
+    from albumkit.planning import Prepared
     from albumkit.preparing import Makers
-    from albumkit.training import Prepared
 
 
 @click.command()
@@ -70,7 +70,7 @@ def command(
             "--resume goes on with the settings of the run.", f"albumkit train --resume {resume}"
         )
     from albumkit.engine.machine import share_processor
-    from albumkit.training import prepare_training, resume_training
+    from albumkit.planning import prepare_training, resume_training
 
     share_processor()
     with _refusals_shown(style), progress_bar(style == "text") as progress:

@@ -12,7 +12,7 @@ from albumkit.report.text import file_size, many, wrapped
 
 if TYPE_CHECKING:
     from albumkit.engine.data import Placed
-    from albumkit.training import Prepared
+    from albumkit.planning import Prepared
 
 _LABEL = 12
 
