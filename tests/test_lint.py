@@ -16,6 +16,7 @@ from albumkit.facts import FactCache
 from albumkit.report.json import lint_document
 from albumkit.report.text import lint_lines
 from albumkit.rule import load_rules
+from albumkit.selection import Selection
 from albumkit.workflows import lint_paths
 
 SAMPLES = Path(__file__).parent.parent / "sample_albums"
@@ -363,3 +364,34 @@ def test_a_link_to_a_folder_is_told(album):
         ("linked", "a link to a folder, which is not followed")
     ]
     assert [result.fails(strict) for strict in (False, True)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "command"),
+    [
+        (KLEIN, None, "pack cat"),
+        (KLEIN, "fal-ai/z-image-trainer", "pack cat --trainer fal-ai/z-image-trainer"),
+        ("local", None, "train cat"),
+        (KLEIN, "local", "train cat --trainer local"),
+    ],
+)
+def test_the_last_line_is_the_command_that_makes_sense_now(tmp_path, monkeypatch, written, asked, command):
+    set_in(good_album(tmp_path / "cat"), KLEIN, written)
+    monkeypatch.chdir(tmp_path)
+    report = lint_paths([Path("cat")], trainer=asked, selection=Selection(("caption/missing",)))
+    assert [line.plain for line in lint_lines(report)][-1] == f"next   albumkit {command}"
+
+
+def test_the_last_line_of_several_albums(tmp_path, monkeypatch):
+    for name in ("my cat", "dog"):
+        set_in(good_album(tmp_path / name), KLEIN, "local")
+    monkeypatch.chdir(tmp_path)
+
+    def last(*names: str) -> str:
+        report = lint_paths(list(map(Path, names)), selection=Selection(("caption/missing",)))
+        return lint_lines(report)[-1].plain
+
+    assert last("my cat", "dog") == "next   albumkit train ALBUM"
+    assert last("my cat") == 'next   albumkit train "my cat"'
+    set_in(tmp_path / "dog", '"local"', f'"{KLEIN}"')
+    assert last("my cat", "dog") == "next   albumkit pack ALBUM"

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from albumkit.lint import AlbumResult, Finding, Skipped
+from albumkit.paths import quoted
 from albumkit.report.safe import visible
+from albumkit.trainer import LOCAL
 
 if TYPE_CHECKING:
     from albumkit.workflows import LintReport
@@ -304,11 +306,14 @@ def _next(report: LintReport, width: int) -> list[Text]:
     if len(report.albums) == 1:
         album = report.albums[0]
         if not album.config_file and album.examples and not album.album.endswith(".zip"):
-            commands.append(f"albumkit init {album.album}")
+            commands.append(f"albumkit init {quoted(album.album)}")
         if not report.count("error"):
-            commands.append(f"albumkit pack {album.album}")
+            command = f"albumkit {_use(report)} {quoted(album.album)}"
+            if album.settings and album.settings.trainer_origin == "command line":
+                command += f" --trainer {album.settings.trainer.id}"
+            commands.append(command)
     elif report.albums and not report.count("error"):
-        commands.append("albumkit pack ALBUM")
+        commands.append(f"albumkit {_use(report)} ALBUM")
     line = "  |  ".join(commands)
     rows = [line] if len(line) + 7 <= width else commands
     return [
@@ -316,6 +321,12 @@ def _next(report: LintReport, width: int) -> list[Text]:
         for number, row in enumerate(rows)
         if commands
     ]
+
+
+def _use(report: LintReport) -> str:
+    """What good albums are for: trained here, or packed for a hosted trainer."""
+    here = all(album.settings is not None and album.settings.trainer.id == LOCAL for album in report.albums)
+    return "train" if here else "pack"
 
 
 def next_lines(rows: Sequence[tuple[str, str]]) -> list[Text]:
