@@ -161,6 +161,16 @@ def test_check_shows_what_would_be_refused(album, monkeypatch):
     ]
 
 
+def test_check_of_an_album_without_captions_says_no_more(album, monkeypatch):
+    (album / "IMG_01.txt").unlink()
+    _, text = call(monkeypatch, Scripted(), "cat", "--check")
+    assert text.splitlines() == [
+        "cat   nothing to say, 3 missing",
+        "",
+        "next   albumkit caption cat   writes the missing ones",
+    ]
+
+
 def test_the_sheet_is_a_page_with_the_captions(album, monkeypatch, tmp_path):
     code, text = call(
         monkeypatch, Scripted([GOOD, "in snow, blue light, wide shot"]), "cat", "--sheet", "a.html"

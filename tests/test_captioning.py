@@ -394,6 +394,14 @@ def test_a_shared_instruction_asks_nobody(tmp_path, how):
     assert report.captioner == ""
 
 
+def test_a_shared_instruction_that_shall_be_written_anew_is_asked_for(tmp_path):
+    album = unfinished(tmp_path / "pairs", 2, EDIT)
+    run(album, Scripted(["turn it into a photo", "turn it into a photo"]))
+    captioner = Scripted(["paint the vase red", "paint the cup blue"])
+    assert run(album, captioner, which="redo", fresh=True).exit_code == 0
+    assert captions(album) == {"IMG_00.txt": "paint the vase red", "IMG_01.txt": "paint the cup blue"}
+
+
 def test_one_instruction_is_made_of_those_of_the_pairs(tmp_path):
     album = unfinished(tmp_path / "pairs", 3, EDIT)
     captioner = Scripted(

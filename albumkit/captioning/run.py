@@ -134,7 +134,7 @@ def caption_album(
         _set_shared_aside(job, targets, report)
         given = instruction or job.opened.config.caption.instruction
         if job.policy.kind == "edit" and not given and not shared:
-            given = _already_shared(job)
+            given = _already_shared(job, targets)
         if resume and (not targets or (given and job.policy.kind == "edit")):
             raise _nothing_to_resume(job, "no picture waits for an answer")
         if given and job.policy.kind == "edit":
@@ -184,9 +184,12 @@ def _nothing_to_resume(job: Job, why: str) -> UsageError:
     )
 
 
-def _already_shared(job: Job) -> str:
-    """The instruction that all pairs with a caption share, if at least two do; else ""."""
-    texts = [text for one in job.standings(owners=False) if (text := one.text)]
+def _already_shared(job: Job, targets: Sequence[Standing]) -> str:
+    """The instruction that all pairs share whose caption stays, if at least two do; else ""."""
+    anew = {one.example.path for one in targets}
+    texts = [
+        text for one in job.standings(owners=False) if (text := one.text) and one.example.path not in anew
+    ]
     return texts[0] if len(texts) > 1 and len(set(texts)) == 1 else ""
 
 

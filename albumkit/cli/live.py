@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from albumkit.cli.pace import rate_words
+
 if TYPE_CHECKING:
     from albumkit.engine.session import Event
     from albumkit.planning import Prepared
@@ -115,7 +117,7 @@ def _bar(prepared: Prepared) -> Iterator[Callable[[Event], None]]:
                     panel.update(task, description="trained", speed="")
             elif event.what == "step":
                 trend.add(values)
-                speed = f"{trend.rate:.2g} steps/s, {_clock(trend.left(values['step']))} left"
+                speed = f"{rate_words(trend.rate)} steps/s, {_clock(trend.left(values['step']))} left"
                 panel.update(task, description="training", completed=values["step"], speed=speed)
             panel.below = tuple(line for line in (trend.words, sample) if line)
 
@@ -157,5 +159,5 @@ class _Lines:
             return ""
         return (
             f"step {values['step']}/{values['of']}: {self._trend.words}, "
-            f"{self._trend.rate:.2g} steps/s, {_clock(self._trend.left(values['step']))} left"
+            f"{rate_words(self._trend.rate)} steps/s, {_clock(self._trend.left(values['step']))} left"
         )

@@ -21,6 +21,11 @@ _LINES = 20
 _SECONDS = 2.0
 
 
+def rate_words(rate: float) -> str:
+    """Two figures are enough; from a hundred on whole numbers, which ``.2g`` would write with an exponent."""
+    return f"{rate:.2g}" if rate < 99.5 else f"{rate:.0f}"
+
+
 @contextmanager
 def paced(wanted: bool) -> Iterator[Progress | None]:
     """What long work tells its progress to: (what is done, how much of it, of how much)."""
@@ -69,7 +74,7 @@ class _Bar:
         task = self._tasks.get(what)
         if task is None:
             task = self._tasks[what] = self._bar.add_task(what, total=total, rate="")
-        self._bar.update(task, completed=done, rate=f"{rate:.2g}/s" if rate else "")  # type: ignore[arg-type]
+        self._bar.update(task, completed=done, rate=f"{rate_words(rate)}/s" if rate else "")  # type: ignore[arg-type]
 
 
 class _Lines:
@@ -87,4 +92,4 @@ class _Lines:
             return
         self._last[what] = (now, done)
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        click.echo(f"{what} {done}/{total}{f', {rate:.2g}/s' if rate else ''}{left}", err=True)
+        click.echo(f"{what} {done}/{total}{f', {rate_words(rate)}/s' if rate else ''}{left}", err=True)

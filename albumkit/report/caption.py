@@ -95,7 +95,9 @@ def reason_lines(reasons: Iterable[Reason], width: int) -> list[Text]:
 
 
 def overview_lines(overview: Overview, width: int) -> list[Text]:
-    """What all captions together say, and what none of them does."""
+    """What all captions together say, and what none of them does; nothing where there is none."""
+    if not overview.captions:
+        return []
     rows: list[tuple[str, str]] = []
     if overview.common and overview.fused:
         said = ", ".join(f'"{word}" in {count}' for word, count in overview.common)
