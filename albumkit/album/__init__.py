@@ -8,7 +8,6 @@ written; captions are read when asked for.
 from albumkit.album.captions import Caption, CaptionSource, normalise_caption
 from albumkit.album.find import expand, find_albums
 from albumkit.album.model import Album, Example, MediaFile
-from albumkit.album.proposed import ProposedSource
 from albumkit.album.read import read_album
 from albumkit.album.source import Entry, FolderSource, LfsPointer, Source, ZipSource
 
@@ -21,7 +20,6 @@ __all__ = [
     "FolderSource",
     "LfsPointer",
     "MediaFile",
-    "ProposedSource",
     "Source",
     "ZipSource",
     "expand",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,10 +26,6 @@ class ProposedSource(FolderSource):
         self._proposed = proposed
         self._born = time.time_ns()
 
-    def is_proposed(self, entry: Entry) -> bool:
-        """Whether this file is in memory: it cannot change under whoever reads it."""
-        return self._proposed.get(entry.path) is not None
-
     def entries(self, exclude: Excluder) -> list[Entry]:
         there = [entry for entry in super().entries(exclude) if entry.path not in self._proposed]
         new = [
@@ -46,3 +42,7 @@ class ProposedSource(FolderSource):
     def read(self, entry: Entry, most: int) -> bytes:
         data = self._proposed.get(entry.path)
         return super().read(entry, most) if data is None else data[:most]
+
+    def changed(self, entries: Iterable[Entry]) -> list[tuple[str, str]]:
+        """What is in memory cannot change under whoever reads it."""
+        return super().changed(entry for entry in entries if self._proposed.get(entry.path) is None)

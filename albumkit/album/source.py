@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -66,6 +67,9 @@ class Source(Protocol):
     def read(self, entry: Entry, most: int) -> bytes: ...
     def display(self, path: str) -> str: ...
     def cache_key(self) -> str: ...
+    def changed(self, entries: Iterable[Entry]) -> list[tuple[str, str]]:
+        """Which files are not what they were when they were listed: (file, "" or "vanished")."""
+        ...
 
 
 def lfs_pointer(head: bytes) -> LfsPointer | None:
@@ -173,6 +177,19 @@ class FolderSource:
     def cache_key(self) -> str:
         return self.location.resolve().as_posix()
 
+    def changed(self, entries: Iterable[Entry]) -> list[tuple[str, str]]:
+        """By size, time and inode."""
+        found = []
+        for entry in entries:
+            try:
+                info = (self.location / entry.path).stat()
+            except OSError:
+                found.append((entry.path, "vanished"))
+                continue
+            if (info.st_size, info.st_mtime_ns, info.st_ino) != (entry.size, entry.mtime_ns, entry.inode):
+                found.append((entry.path, ""))
+        return found
+
 
 class ZipSource:
     """A zip archive, read in place."""
@@ -279,3 +296,11 @@ class ZipSource:
 
     def cache_key(self) -> str:
         return self.location.resolve().as_posix() + "!"
+
+    def changed(self, entries: Iterable[Entry]) -> list[tuple[str, str]]:
+        """The zip itself: members carry its time."""
+        try:
+            now = self.location.stat().st_mtime_ns
+        except OSError:
+            return [(self.location.name, "vanished")]
+        return [(self.location.name, "")] if any(entry.mtime_ns != now for entry in entries) else []

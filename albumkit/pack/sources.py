@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from albumkit.album import Album, Entry, FolderSource, ProposedSource
+from albumkit.album import Album, Entry, FolderSource
 from albumkit.errors import PackRefused
 from albumkit.images import reason_of
 from albumkit.pack.model import Unpackable, refuse_files
@@ -50,31 +50,8 @@ def check_unchanged(album: Album, entries: Iterable[Entry]) -> None:
     Raises:
         PackRefused: naming the files that changed or vanished; the archive would be of no one moment.
     """
-    changed = []
-    if isinstance(album.source, FolderSource):
-        for entry in entries:
-            if isinstance(album.source, ProposedSource) and album.source.is_proposed(entry):
-                continue
-            try:
-                info = (album.source.location / entry.path).stat()
-            except OSError:
-                changed.append((entry.path, "vanished"))
-                continue
-            if (info.st_size, info.st_mtime_ns, info.st_ino) != (entry.size, entry.mtime_ns, entry.inode):
-                changed.append((entry.path, ""))
-    else:
-        changed = _changed_zip(album, entries)
-    if changed:
+    if changed := album.source.changed(entries):
         raise refuse_files("Files changed while the album was packed", changed, _AGAIN)
-
-
-def _changed_zip(album: Album, entries: Iterable[Entry]) -> list[tuple[str, str]]:
-    """Members carry the time of their zip."""
-    try:
-        now = album.location.stat().st_mtime_ns
-    except OSError:
-        return [(album.location.name, "vanished")]
-    return [(album.location.name, "")] if any(entry.mtime_ns != now for entry in entries) else []
 
 
 def sha256(data: bytes) -> str:
