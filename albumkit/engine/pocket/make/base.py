@@ -101,36 +101,32 @@ def _optimizer(both: nn.ModuleList) -> Together:
     return Together(adamw(groups, plain[0].device), Muon(matrices, _MATRIX_RATE, weight_decay=0.02))
 
 
-def _train(
-    both: nn.ModuleList,
-    lessons: list[Lesson],
-    empty: tuple[Tensor, Tensor],
-    plan: Plan,
-    device: torch.device,
-    resumed: bool,
-) -> dict[str, object]:
-    transformer, text_encoder = both
-    both.train()
-    if plan.compiled:
-        # One graph for all picture and text sizes; one for each would cost minutes.
-        # Sizes that are equal by chance must not be taken for the same.
-        torch.fx.experimental._config.use_duck_shape = False
-        transformer.compile_repeated_blocks(dynamic=True)
-    tower = Tower(text_encoder, plan.compiled)
-    average = Average(both, decay=0.9995)
-    optimizer = _optimizer(both)
-    size = plan.transformer_batch
+class _Step:
+    """One step of learning, of the transformer and its text encoder together."""
 
-    def step(lesson: Lesson, length: int) -> Tensor:
-        image, ids, lengths = _batch(lesson, empty, size, length)
+    def __init__(self, both: nn.ModuleList, empty: tuple[Tensor, Tensor], plan: Plan) -> None:
+        self._both, self._empty, self._size = both, empty, plan.transformer_batch
+        self._transformer, text_encoder = both
+        if plan.compiled:
+            # One graph for all picture and text sizes; one for each would cost minutes.
+            # Sizes that are equal by chance must not be taken for the same.
+            torch.fx.experimental._config.use_duck_shape = False
+            self._transformer.compile_repeated_blocks(dynamic=True)
+        self._tower = Tower(text_encoder, plan.compiled)
+        self.optimizer = _optimizer(both)
+
+    def __call__(self, lesson: Lesson, length: int) -> Tensor:
+        """Draw, predict, update; the loss of the velocity, a scalar. ``length``: tokens of a caption."""
+        image, ids, lengths = _batch(lesson, self._empty, self._size, length)
+        device = image.device
         noise = torch.randn_like(image)
-        sigma = torch.sigmoid(torch.randn(size, device=device))
+        sigma = torch.sigmoid(torch.randn(self._size, device=device))
         noisy = torch.lerp(image, noise, sigma[:, None, None])
         text_places = torch.zeros(length, 4, dtype=torch.long, device=device)
         text_places[:, 3] = torch.arange(length, device=device)
         with autocast(device):
-            words, last, mask = tower.encode(ids, lengths)
-            velocity = transformer(
+            words, last, mask = self._tower.encode(ids, lengths)
+            velocity = self._transformer(
                 hidden_states=noisy,
                 timestep=sigma,
                 encoder_hidden_states=words,
@@ -139,28 +135,46 @@ def _train(
                 return_dict=False,
             )[0]
             rows = slice(0, _LANGUAGE_ROWS)
-            language = tower.language_loss(last[rows], mask[rows], ids[rows], lengths[rows])
+            language = self._tower.language_loss(last[rows], mask[rows], ids[rows], lengths[rows])
         loss = (velocity.float() - (noise - image)).square().mean()
-        optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         (loss + _LANGUAGE_WEIGHT * language).backward()
-        nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimizer.step()
+        nn.utils.clip_grad_norm_(self._both.parameters(), 1.0)
+        self.optimizer.step()
         return loss.detach()
 
+    def compile(self, lessons: list[Lesson]) -> None:
+        """Meet every size once, and learn nothing."""
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        for group in groups:
+            group["lr"] = 0.0
+        for lesson in lessons:
+            for length in (sizes.TEXT_LENGTH, sizes.TEXT_ENOUGH):
+                self(lesson, length)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+
+
+def _train(
+    both: nn.ModuleList,
+    lessons: list[Lesson],
+    empty: tuple[Tensor, Tensor],
+    plan: Plan,
+    device: torch.device,
+    resumed: bool,
+) -> dict[str, object]:
+    both.train()
+    step = _Step(both, empty, plan)
+    average = Average(both, decay=0.9995)
     weights = torch.tensor([float(lesson.tokens.shape[1]) for lesson in lessons])
     chance = torch.Generator().manual_seed(3)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
-    for lesson in lessons if plan.compiled else ():  # before the clock starts
-        for length in (sizes.TEXT_LENGTH, sizes.TEXT_ENOUGH):
-            step(lesson, length)
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
+    if plan.compiled:  # before the clock starts
+        step.compile(lessons)
     fall = 1e-6 if plan.hold else 0.7
-    clock = Clock(optimizer, plan.transformer_seconds, warm_up=100 if resumed else 400, fall=fall)
+    clock = Clock(step.optimizer, plan.transformer_seconds, warm_up=100 if resumed else 400, fall=fall)
     total = torch.zeros((), device=device)
-    for number in clock.run(200, size):
+    for number in clock.run(200, plan.transformer_batch):
         lesson = lessons[int(torch.multinomial(weights, 1, generator=chance))]
         # Padding costs as much as text: most steps do without, and the end is trained as the model is used.
         whole = (clock.progress > 0.85 and not plan.hold) or torch.rand((), generator=chance) < 0.1
@@ -172,9 +186,10 @@ def _train(
     both.eval()
     if not math.isfinite(total.item()):
         raise SystemExit("The loss is not a number: nothing was saved.")
+    transformer, text_encoder = both
     return {
         "steps": clock.step,
-        "batch": size,
+        "batch": plan.transformer_batch,
         "last loss": round(total.item(), 4),
         "pictures": sum(lesson.tokens.shape[1] for lesson in lessons),
         "transformer parameters": sum(p.numel() for p in transformer.parameters()),
