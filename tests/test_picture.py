@@ -55,6 +55,6 @@ def test_as_many_pixels_are_looked_at_whatever_the_size(size):
     height, width = seen.grey.shape
     for lines, whole in ((seen.rows, width), (seen.columns, height)):
         assert whole in lines.shape
-        assert min(seen.grey.size, LOOKED_AT) <= lines.size < 1.3 * LOOKED_AT + whole
+        assert min(seen.grey.size, LOOKED_AT) <= lines.size < 2 * LOOKED_AT + whole
     assert np.array_equal(seen.rows[1], seen.grey[seen.spacing])
     assert np.array_equal(seen.columns[:, 1], seen.grey[:, seen.spacing])

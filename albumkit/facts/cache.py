@@ -20,7 +20,7 @@ from albumkit.album import Entry
 from albumkit.paths import cache_dir
 
 #: Raise when a measurement changes its meaning.
-VERSION = 6
+VERSION = 7
 #: A file younger than this may still change within its time stamp's grain (git's "racy" files): not kept.
 RACY_NS = 2_000_000_000
 #: How long another albumkit may hold the file before this one does without.

@@ -30,6 +30,8 @@ from albumkit.images import Header, read_header, reason_of
 from albumkit.parallel import MOST_PIXELS, Budget, in_order
 
 _PROBE_BYTES = 4096
+#: Pictures that a thread takes at once: handing over a task costs as much as a small measurement.
+_AT_ONCE = 16
 _NO_MEMORY = "there was not enough memory to decode it"
 Progress = Callable[[int, int], None]
 #: Streams of one or more files to facts of their content; see :meth:`Measured.derive`.
@@ -174,11 +176,16 @@ class Measured:
         work = [one for one in media if self._to_decode(one)]
         budget = Budget(MOST_PIXELS)
 
-        def one_picture(media: MediaFile) -> None:
-            self._decode(media, budget)
-            self.header(media)  # here and not later, one by one, where decoding did not tell it
+        def some_pictures(some: Sequence[MediaFile]) -> None:
+            for media in some:
+                self._decode(media, budget)
+                self.header(media)  # here and not later, one by one, where decoding did not tell it
 
-        for done, _ in enumerate(in_order(work, one_picture, self.jobs), 1):
+        at_once = max(1, min(_AT_ONCE, len(work) // (8 * self.jobs)))
+        parts = [work[start : start + at_once] for start in range(0, len(work), at_once)]
+        done = 0
+        for part, _ in in_order(parts, some_pictures, self.jobs):
+            done += len(part)
             if self.progress:
                 self.progress(done, len(work))
 

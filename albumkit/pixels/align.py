@@ -42,8 +42,8 @@ _HOPELESS = 0.33
 _OVERLAP = 0.55
 #: Tones are fitted part by part within these factors; a flat part is not blown up to fit.
 _GAINS = (0.5, 2.0)
-#: Pairs that are aligned at once in one thread, with about 20 MB.
-_AT_ONCE = 64
+#: Pairs that are aligned at once in one thread, with about 40 MB.
+_AT_ONCE = 128
 #: The two kinds of misfit on one scale: the worst part, and the spread over the parts (standard deviation).
 #: See the module of likeness for what each tells; benchmarks/quiet.md for the figures.
 _OF_WORST, _OF_SPREAD = 0.4, 4.0

@@ -28,8 +28,8 @@ _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
 #: The longer side of ``small``.
 SMALL_SIDE = 256
 #: Of a picture with more pixels than this only every so many lines are looked at, about as many pixels: of
-#: 1024 x 1024 every eighth line.
-LOOKED_AT = 1 << 17
+#: 1024 x 1024 every sixteenth line.
+LOOKED_AT = 1 << 16
 
 
 def reduction(header: Header) -> int:

@@ -29,7 +29,7 @@ ABREAST = 2
 #: The share of the pieces with an edge that are the sharp ones; a subject may be small.
 SHARPEST = 0.02
 #: Pieces with an edge below which a direction is not judged.
-FEWEST = 15
+FEWEST = 6
 #: The share of all pieces that are flat but for grain, and the most levels that are grain.
 FLAT, GRAIN = 0.05, 12
 
