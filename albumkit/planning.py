@@ -159,12 +159,15 @@ def resume_training(
     knobs = begun.knobs
     if steps is not None:
         knobs = replace(knobs, steps=steps)
-    found = checkpoint.all_checkpoints(run)
-    if found and found[-1].step >= knobs.steps:
-        raise UsageError(
-            f"{run.as_posix()} is finished: it has {found[-1].step} of {knobs.steps} steps.",
-            f"albumkit train --resume {quoted(run.as_posix())} --steps {found[-1].step * 2}",
-        )
+    since = 0
+    for last in checkpoint.all_checkpoints(run)[-1:]:
+        since = last.step
+        ended = (run / last.adapter.name).is_file()  # else it was stopped between its last step and its end
+        if since > knobs.steps or (since == knobs.steps and ended):
+            raise UsageError(
+                f"{run.as_posix()} is finished: it has {since} of {knobs.steps} steps.",
+                f"albumkit train --resume {quoted(run.as_posix())} --steps {since * 2}",
+            )
     album = begun.album
     if album.exists():
         kept = kept_sidecars(run / SIDECARS, album)
@@ -177,7 +180,7 @@ def resume_training(
                 packing.into(begun.pack)
     base = find_base(begun.base)
     prepared = _planned(run, album, begun.runtimes, None, _open_pack(begun.pack), base, knobs)
-    prepared = replace(prepared, since=found[-1].step if found else 0)
+    prepared = replace(prepared, since=since)
     write_run(run, replace(begun, knobs=prepared.knobs))
     return prepared
 

@@ -15,6 +15,7 @@ from PIL import Image
 from sample_loras import COMFY, FAL, KOHYA
 from tiny_klein import SIZE, make_klein
 
+from albumkit import bases
 from albumkit.adapter import open_adapter
 from albumkit.cli.main import main
 from albumkit.engine.base import find_base
@@ -75,6 +76,17 @@ def test_pictures_side_by_side(klein, tmp_path):
     before, after = effect.pictures
     assert before.size == after.size == (64, 64)
     assert effect.levels == mean_difference(before, after) > 0
+
+
+def test_pictures_are_guided_as_the_base_wants_it(klein, tmp_path):
+    adapter = open_adapter(tiny_lora(tmp_path / "a.safetensors"))
+    base, pocket = find_base(str(klein)), bases.find_base("pocket")
+    pictures = []
+    for guidance in (None, 4.0, 1.5):  # 4 is the pipeline's own
+        known = replace(base, known=replace(pocket, guidance=guidance))
+        (effect,) = measure_effects(known, [(adapter, PROMPT)], Look(side=64, steps=2, picture=True))
+        pictures.append(effect.pictures[1].tobytes())
+    assert pictures[0] == pictures[1] != pictures[2]
 
 
 def test_a_file_that_does_not_fit_is_told_with_what_was_raised(klein, tmp_path):

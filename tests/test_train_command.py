@@ -162,6 +162,18 @@ def test_finished_run_is_not_begun_again(place: Path) -> None:
     assert "whole is finished: it has 6 of 6 steps" in again.exception.message
 
 
+def test_run_that_stopped_between_its_last_step_and_its_end_is_ended(place: Path) -> None:
+    run_folder = shutil.copytree(place / "whole", place / "unended")
+    for file in run_folder.glob("TOK-*"):
+        file.unlink()
+    (run_folder / "samples" / "step-000006" / "1.png").unlink()
+    more = run(place, "train", "--resume", "unended")
+    assert more.exit_code == 0, more.output
+    for file in ("TOK-tiny-klein-6.safetensors", "TOK-tiny-klein-6.effect.png", "samples/step-000006/1.png"):
+        assert (run_folder / file).read_bytes() == (place / "whole" / file).read_bytes()
+    assert losses(run_folder) == losses(place / "whole")
+
+
 def start(folder: Path, out: str) -> subprocess.Popen[bytes]:
     """A run of many steps in a process of its own, past its first checkpoint."""
     words = ["train", "cats", "--base", "tiny-klein", "--out", out, "--set", "steps=2000"]
@@ -202,9 +214,21 @@ def test_interrupted_run_is_saved_and_says_how_to_go_on(place: Path) -> None:
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     last = losses(place / "stopped")[-1][0]
-    assert f"stopped after step {last}, saved" in said.decode()
+    assert f"stopped, step {last} is saved" in said.decode()
     assert "albumkit train --resume stopped" in said.decode()
     assert (place / "stopped" / "checkpoints" / f"step-{last:06d}" / "state.json").is_file()
+
+
+def test_second_interrupt_tells_what_is_saved(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("albumkit.training.train", stop)
+    shutil.copytree(place / "whole", place / "half way")
+    early = run(place, "train", "cats", "--out", "early").stderr
+    assert early.endswith("stopped before a step was saved\n  do   albumkit train --resume early\n")
+    late = run(place, "train", "--resume", "half way", "--steps", "9").stderr
+    assert late.endswith('stopped, step 6 is saved\n  do   albumkit train --resume "half way"\n')
 
 
 def test_changed_album_is_named_picture_by_picture(place: Path) -> None:

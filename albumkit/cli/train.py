@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +71,8 @@ def command(
         raise UsageError(f"{name} belongs to --prepare.", "albumkit train ALBUM --prepare")
     if resume is not None and (base or trainer or overrides or out or plan or strict or prepare):
         raise UsageError(
-            "--resume goes on with the settings of the run.", f"albumkit train --resume {resume}"
+            "--resume goes on with the settings of the run.",
+            f"albumkit train --resume {quoted(resume.as_posix())}",
         )
     from albumkit.engine.machine import share_processor
     from albumkit.planning import prepare_training, resume_training
@@ -95,8 +100,6 @@ def command(
 
 
 def _makers(captioner: str | None, masker: str | None) -> Makers:
-    import functools
-
     from albumkit.caption.captioners import captioner_for
     from albumkit.doctor import nvidia_cards
     from albumkit.mask.rembg import DEFAULT, open_rembg
@@ -121,7 +124,7 @@ def _tell_plan(prepared: Prepared, style: str) -> int:
 
 def _train(prepared: Prepared, style: str) -> int:
     from albumkit.cli.live import told
-    from albumkit.engine.session import Interrupted
+    from albumkit.engine.checkpoint import all_checkpoints
     from albumkit.report.train import plan_lines
     from albumkit.report.trained import end_lines, train_document
     from albumkit.training import train
@@ -131,38 +134,28 @@ def _train(prepared: Prepared, style: str) -> int:
     try:
         with told(style, prepared) as tell:
             trained = train(prepared, tell)
-    except KeyboardInterrupt as stopped:
-        saved = stopped.saved.step if isinstance(stopped, Interrupted) else None
-        words = f"stopped after step {saved}, saved" if saved else f"stopped before step {prepared.since + 1}"
+    except KeyboardInterrupt:  # the first one saves, a second one does not wait for that
+        saved = [one.step for one in all_checkpoints(prepared.run)[-1:]]
+        words = f"stopped, step {saved[0]} is saved" if saved else "stopped before a step was saved"
         click.echo(f"{words}\n  do   albumkit train --resume {quoted(prepared.run.as_posix())}", err=True)
         return 130
     if style == "json":
-        click.echo(_line(train_document(trained)))
+        click.echo(json.dumps(train_document(trained)))  # one line, as the events before it
     else:
         print_lines(lambda width: end_lines(trained, width))
     return 0 if trained.effect.ok and not trained.verified.exit_code else 1
 
 
-def _line(document: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(document)
-
-
-def _refusals_shown(style: str) -> Any:
-    import contextlib
-
+@contextlib.contextmanager
+def _refusals_shown(style: str) -> Iterator[None]:
+    """What lint found, before the error that ends the command."""
     from albumkit.report.text import lint_lines
     from albumkit.workflows import LintReport, Refused
 
-    @contextlib.contextmanager
-    def shown() -> Any:
-        try:
-            yield
-        except Refused as refused:
-            if style == "text":
-                report = LintReport([refused.result])
-                print_lines(lambda width: lint_lines(report, width=width))
-            raise
-
-    return shown()
+    try:
+        yield
+    except Refused as refused:
+        if style == "text":
+            report = LintReport([refused.result])
+            print_lines(lambda width: lint_lines(report, width=width))
+        raise

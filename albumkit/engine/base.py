@@ -123,6 +123,11 @@ class Base:
         """
         return (self.known.guidance if self.known else None) or (1.0 if self.distilled else 4.0)
 
+    @property
+    def picture_steps(self) -> int:
+        """Steps of the sampler that show what it makes: fewer where it was distilled to need few."""
+        return 4 if self.distilled else 20
+
     def config(self, part: str) -> dict[str, Any]:
         """The configuration of ``transformer``, ``vae``, ``text_encoder`` or ``scheduler``."""
         name = "scheduler_config.json" if part == "scheduler" else "config.json"

@@ -237,12 +237,17 @@ class _Bench:
         return first[0], made.images[0] if self.look.picture else None
 
     def _guidance(self) -> dict[str, float]:
-        """No second run for guidance where only the first prediction counts."""
-        guided = "negative_prompt_embeds" in inspect.signature(type(self.pipe).__call__).parameters
-        return {"guidance_scale": 1.0} if guided and not self.look.picture else {}
+        """The base's own where that is known, else its pipeline's; no second run for guidance where only the
+        first prediction counts.
+        """
+        if "negative_prompt_embeds" not in inspect.signature(type(self.pipe).__call__).parameters:
+            return {}
+        own = self.base.known.guidance if self.base.known else None
+        scale = own if self.look.picture else 1.0
+        return {"guidance_scale": scale} if scale else {}
 
     def _steps(self) -> int:
-        return self.look.steps or (4 if self.pipe.config.get("is_distilled") else 20)
+        return self.look.steps or self.base.picture_steps
 
 
 def count_received(transformer: torch.nn.Module) -> int:

@@ -30,8 +30,8 @@ class Recipe:
 
     @classmethod
     def usual(cls, base: Base, width: int, height: int) -> Recipe:
-        """The base's own guidance; 4 steps for a distilled one, else as many as a look needs."""
-        return cls(width, height, 4 if base.distilled else 20, base.guidance)
+        """The base's own guidance, and as many steps as a look needs."""
+        return cls(width, height, base.picture_steps, base.guidance)
 
 
 def sample_latents(

@@ -155,8 +155,8 @@ class Session:
         """
         loop, knobs = self._ready(), self.knobs
         _cut_metrics(self.run / METRICS, loop.step)
-        if loop.step == 0:
-            self._look(0)
+        if self._look_is_due(loop.step) and not validate.looked(self.run, loop.step, knobs.prompts):
+            self._look(loop.step)  # the first one, or one that a stop came before
         saved: Checkpoint | None = None
         with open(self.run / METRICS, "a", encoding="utf-8") as metrics, _gentle() as stop:
             while loop.step < knobs.steps:
@@ -170,7 +170,7 @@ class Session:
                     saved = self._save(metrics.fileno())
                 if stopping and not last and saved is not None:
                     raise Interrupted(saved)
-                if last or loop.step % knobs.validation_every == 0:
+                if self._look_is_due(loop.step):
                     self._look(loop.step)
         return saved or checkpoint.all_checkpoints(self.run)[-1]
 
@@ -192,6 +192,9 @@ class Session:
         self.stage.drop_text()
         pictures = encoder.pictures(self.pack, self.placed, self.knobs, self.stage.vae)
         return Material(*pictures, texts)
+
+    def _look_is_due(self, step: int) -> bool:
+        return step == self.knobs.steps or step % self.knobs.validation_every == 0
 
     def _ready(self) -> Loop:
         assert self.loop is not None, "prepare comes first"

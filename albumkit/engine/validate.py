@@ -48,17 +48,25 @@ def look(
         sample_latents(transformer, base, machine, texts[one.text], texts[""], recipe, one.seed, given)
         for one, given in zip(prompts, inputs, strict=True)
     ]
-    folder = run / _FOLDER / f"step-{step:06d}"
-    folder.mkdir(parents=True, exist_ok=True)
     vae = stage.vae(recipe.width * recipe.height)
     files = []
     for number, one in enumerate(latents):
-        files.append(folder / f"{number + 1}.png")
+        files.append(_picture(run, step, number))
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
         with whole_file(files[-1]) as stream:
             to_picture(stage.base, vae, one).save(stream, "PNG")
     stage.transformer()
     draw_sheet(run, prompts)
     return files
+
+
+def looked(run: Path, step: int, prompts: tuple[Prompt, ...]) -> bool:
+    """Whether all pictures of a step are there."""
+    return all(_picture(run, step, number).is_file() for number in range(len(prompts)))
+
+
+def _picture(run: Path, step: int, number: int) -> Path:
+    return run / _FOLDER / f"step-{step:06d}" / f"{number + 1}.png"
 
 
 def draw_sheet(run: Path, prompts: tuple[Prompt, ...]) -> Path:
