@@ -61,7 +61,7 @@ def thumbnail_and_detail(picture: Picture) -> dict[str, Any]:
         return {"thumbnail": "", "detail": 0.0}
     columns = np.ascontiguousarray(picture.columns[:, ::_EVERY].T)
     ups = _variation(picture.rows[::_EVERY]) + _variation(columns)
-    # Not sharper than that: shots of one burst are found as often as with LANCZOS or more, in a third of the time.
+    # With LANCZOS, in three times the time, fewer shots of a burst are found.
     thumbnail = picture.small_image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     header = picture.header
     if header.orientation in UPRIGHT and header.format not in TURNED_BY_PLUGIN:
