@@ -181,6 +181,9 @@ def test_the_sheet_is_a_page_with_the_captions(album, monkeypatch, tmp_path):
     assert page.count("<article") == 3
     assert "soft window light, close-up" in page
     assert page.count("data:image/jpeg") == 3
+    assert '<p class="brand">albumkit caption</p>' in page
+    assert "lint passes" not in page
+    assert '<body class="unmasked">' in page
     call(monkeypatch, Scripted(), "cat", "--undo")
     call(monkeypatch, Scripted(), "cat", "--dry-run", "--sheet", "b.html")
     assert "soft window light, close-up" in (tmp_path / "b.html").read_text(encoding="utf-8")

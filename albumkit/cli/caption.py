@@ -218,7 +218,7 @@ def _write_sheet(album: Path, file: Path, style: str, proposed: dict[str, str], 
 
     report = sheet_of(album, proposed, trainer=trainer)
     with whole_file(file) as stream:
-        for part in render(report, strict=False):
+        for part in render(report, strict=False, command="caption"):
             stream.write(part.encode())
     click.echo(f"wrote  {file.as_posix()}", err=style == "json")
 

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from albumkit.workflows import LintReport
 
 
-def render(report: LintReport, strict: bool) -> Iterator[str]:
-    """The page in parts. Albums that the report did not keep are shown without their pictures."""
-    yield page_start(report, strict)
+def render(report: LintReport, strict: bool, command: str = "lint") -> Iterator[str]:
+    """The page in parts. Albums that the report did not keep are shown without their pictures.
+
+    Args:
+        command: Whose page it is; only that of lint says whether lint fails.
+    """
+    yield page_start(report, strict, command)
     for number, (album, opened) in enumerate(kept(report)):
         yield from album_parts(album, opened, f"a{number}")
     yield page_end(report)

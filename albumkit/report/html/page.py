@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CUT = "<!-- albums -->"
 
 
-def page_start(report: LintReport, strict: bool) -> str:
+def page_start(report: LintReport, strict: bool, command: str) -> str:
     """Everything before the first album."""
     style, script = _file("style.css"), _file("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -33,9 +33,13 @@ def page_start(report: LintReport, strict: bool) -> str:
     return string.Template(_template().partition(_CUT)[0]).substitute(
         policy=policy,
         style=style,
+        command=text(command),
+        # Captions name what a mask would darken: place and light. There a person asks for masks.
+        unmasked="" if command == "lint" else ' class="unmasked"',
+        checked=" checked" if command == "lint" else "",
         title=text(_title(report)),
         totals=_totals(report),
-        about=text(_about(report, strict)),
+        about=text(" \u00b7 ".join(_about(report, strict, command))),
         rules="".join(f'<option value="{text(rule)}">{text(rule)}</option>' for rule in _rules(report)),
         index=_index(report),
     )
@@ -64,15 +68,17 @@ def _totals(report: LintReport) -> str:
     return ", ".join(parts) or '<span class="clean">nothing to mend</span>'
 
 
-def _about(report: LintReport, strict: bool) -> str:
+def _about(report: LintReport, strict: bool, command: str) -> list[str]:
     """What was judged, and whether lint fails (exit code 1)."""
     examples = Counter[str]()
     for album in report.albums:
         examples[album.noun] += album.examples
     rules = {rule for album in report.albums for rule in album.rules}
     parts = [many(len(report.albums), "albums"), *(many(n, noun) for noun, n in examples.items())]
-    verdict = "lint fails" if report.exit_code(strict) else "lint passes"
-    return " \u00b7 ".join([*parts, many(len(rules), "rules"), verdict])
+    parts.append(many(len(rules), "rules"))
+    if command == "lint":
+        parts.append("lint fails" if report.exit_code(strict) else "lint passes")
+    return parts
 
 
 def _rules(report: LintReport) -> list[str]:
