@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from test_hooks import albums, call, git, hooked  # noqa: F401 - fixtures
+from repositories import call, git
+from test_hooks import albums, hooked  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

@@ -26,7 +26,6 @@ from albumkit.report.formats import FORMATS, by_ending, render
 from albumkit.report.gitlab import gitlab_issues
 from albumkit.report.places import placed
 from albumkit.report.sarif import sarif_document
-from albumkit.report.text import lint_lines
 from albumkit.rule import SEVERITIES
 from albumkit.workflows import LintReport, lint_paths
 
@@ -388,19 +387,3 @@ def test_junit_is_xml_whatever_files_are_called(album):
     (suite,) = suites(check("cat"))
     (failure,) = suite.iter("failure")
     assert "a\\x01\\x1b<&\"'\\ufffe.jpg" in failure.text
-
-
-def test_text_by_file_says_the_same_in_another_order(tumbler):
-    lines = [line.plain for line in lint_lines(tumbler, by="file")]
-    assert max(map(len, lines)) <= 80
-    heads = [line for line in lines if line and not line.startswith(" ")]
-    assert heads.count("tumbler_04_copy.jpg") == 1
-    found = [line.split() for line in lines if re.match(r"  (error|warning|note)  ", line)]
-    assert len(found) == len(findings_of(tumbler))
-    settings = lines[lines.index("album.toml") : lines.index("tumbler_02.jpg")]
-    assert "  error    settings/not-a-multiple  line 14" in settings
-    remedy = "           do   use larger originals, or train at a smaller resolution where the"
-    assert lines.count(remedy) == 1
-    verbose = [line.plain for line in lint_lines(tumbler, by="file", verbose=True)]
-    small = [f for f in findings_of(tumbler) if f.rule == "example/below-training-resolution"]
-    assert verbose.count(remedy) == len(small) > 1

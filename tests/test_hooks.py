@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,18 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from albums import SCENES
 from checkout import copy_checkout
 from conftest import write_picture
 from filelock import FileLock
-
-from albumkit.errors import UsageError
-from albumkit.facts import FactCache
-from albumkit.workflows import lint_paths
+from repositories import SIZE, add_album, call, git, new_repository
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
-SIZE = (1024, 1024)
 CONFIG = """\
 repos:
   - repo: {repo}
@@ -44,49 +38,6 @@ class Hooked:
     template: Path
     environments: Path
     seconds: float
-
-
-def clean_env(**more: str) -> dict[str, str]:
-    """The environment of a person who has never configured git; nothing of a commit that runs these tests."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PRE_COMMIT"))}
-    someone = {
-        f"GIT_{who}_{what}": "a@b.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
-    return {**env, **someone, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **more}
-
-
-def call(words: list[str], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        cwd=cwd,
-        env=clean_env(**env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-
-
-def git(cwd: Path, *words: str, **env: str) -> str:
-    done = call(["git", *words], cwd, **env)
-    assert done.returncode == 0, done.stdout
-    return done.stdout.strip()
-
-
-def new_repository(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    git(folder, "init", "-q", "-b", "main")
-    return folder
-
-
-def add_album(folder: Path, word: str) -> None:
-    for number in range(10):
-        write_picture(folder / f"IMG_{number}.jpg", SIZE, shade=number * 25)
-        (folder / f"IMG_{number}.txt").write_text(f"a photo of TOK {word} {SCENES[number]}\n")
-    (folder / "album.toml").write_text(
-        f'[album]\nkind = "subject"\ntrigger_phrase = "TOK"\nclass_phrase = "{word}"\n'
-    )
 
 
 @pytest.fixture(scope="module")
@@ -274,143 +225,3 @@ def test_commit_in_a_submodule(albums, commit, hooked, tmp_path):
     code, said = commit(outer / "inner")
     assert code == 1
     assert "IMG_3" in said
-
-
-# What is an album of the repository: lint --tracked without pre-commit around it.
-
-
-def judged(*paths: Path) -> dict[str, list[str]]:
-    """Album as shown -> ids of the rules that it breaks."""
-    report = lint_paths(paths or (Path(),), cost="header", tracked=True, cache=FactCache.none())
-    return {a.album: sorted({f.rule for f in a.findings if f.severity == "error"}) for a in report.albums}
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a README, in which the test stands."""
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    folder = new_repository(tmp_path / "repository")
-    (folder / "README.md").write_text("Albums.\n")
-    git(folder, "add", "-A")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def cli(*words: str, cwd: Path) -> tuple[int, str]:
-    done = call([sys.executable, "-c", "from albumkit.cli.main import run; run()", *words], cwd)
-    return done.returncode, done.stdout
-
-
-def test_repository_without_album_passes(repository):
-    write_picture(repository / ".github" / "logo.png")
-    git(repository, "add", "-A")
-    assert judged() == {}
-    code, said = cli("lint", "--tracked", cwd=repository)
-    assert code == 0
-    assert said.startswith("no album here: git holds no picture")
-
-
-def test_empty_repository_passes(repository):
-    git(repository, "rm", "-q", "--cached", "README.md")
-    write_picture(repository / "IMG_1.jpg")
-    assert judged() == {}
-
-
-def test_repository_that_is_an_album(repository):
-    add_album(repository, "cat")
-    git(repository, "add", "-A")
-    (repository / "IMG_2.txt").unlink()
-    git(repository, "add", "-A")
-    assert judged() == {".": ["caption/missing"]}
-
-
-def test_stray_picture_or_settings_do_not_make_one_album_of_all(repository):
-    add_album(repository / "cat", "cat")
-    add_album(repository / "more" / "dog", "dog")
-    git(repository, "add", "-A")
-    write_picture(repository / "screenshot.png")
-    (repository / "more" / "album.toml").write_text("[train]\nsteps = 1000\n")
-    write_picture(repository / "more" / "other.png")
-    assert judged() == {"cat": [], "more/dog": []}
-
-
-def test_tracked_settings_above_albums_stay_shared(repository):
-    add_album(repository / "cat", "cat")
-    (repository / "album.toml").write_text("[train]\nsteps = 1000\n")
-    git(repository, "add", "-A")
-    write_picture(repository / "screenshot.png")
-    assert judged() == {"cat": []}
-
-
-def test_album_whose_pictures_are_all_gone_is_an_error(repository):
-    add_album(repository / "cat", "cat")
-    git(repository, "add", "-A")
-    git(repository, "rm", "-q", "--cached", "cat/*.jpg")
-    assert judged() == {"cat": ["album/empty"]}
-
-
-def test_untracked_album_is_none(repository):
-    add_album(repository / "cat", "cat")
-    assert judged() == {}
-
-
-def test_layouts_in_several_folders_are_one_album(repository):
-    for side in ("control", "target"):
-        write_picture(repository / "edit" / side / "a.png", SIZE)
-    (repository / "edit" / "target" / "a.txt").write_text("make it red")
-    git(repository, "add", "-A")
-    assert list(judged()) == ["edit"]
-
-
-def test_submodules_and_clones_inside_are_not_ours(repository, tmp_path):
-    other = new_repository(tmp_path / "other")
-    write_picture(other / "bad" / "a.jpg")
-    git(other, "add", "-A")
-    git(other, "commit", "-q", "-m", "an album")
-    add_album(repository / "cat", "cat")
-    git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub")
-    git(repository, "clone", "-q", str(other), "clone")
-    git(repository, "add", "cat")
-    assert judged() == {"cat": []}
-    assert judged(Path("sub")) == {"sub/bad": ["caption/missing"]}
-
-
-def test_variables_of_a_commit_elsewhere_do_not_mislead(repository, tmp_path, monkeypatch):
-    add_album(repository / "cat", "cat")
-    git(repository, "add", "-A")
-    other = new_repository(tmp_path / "other")
-    monkeypatch.chdir(other)
-    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
-    assert list(judged(repository)) == [(repository / "cat").as_posix()]
-
-
-def test_names_that_git_would_quote(repository):
-    for name in ("caf\u00e9 1", "\u732b", "a'b"):
-        write_picture(repository / "my cats" / f"{name}.jpg", SIZE)
-        (repository / "my cats" / f"{name}.txt").write_text("a photo of a cat, " + name, encoding="utf-8")
-    git(repository, "add", "-A")
-    report = lint_paths((Path(),), cost="header", tracked=True, cache=FactCache.none())
-    assert [(a.album, a.examples, a.captions) for a in report.albums] == [("my cats", 3, 3)]
-
-
-def test_zip_and_file_by_name(repository):
-    add_album(repository / "cat", "cat")
-    git(repository, "add", "-A")
-    shutil.make_archive(str(repository / "cat"), "zip", repository / "cat")
-    assert judged(Path("cat.zip")) == {}
-    git(repository, "add", "cat.zip")
-    assert list(judged(Path("cat.zip"), Path("cat/IMG_1.jpg"))) == ["cat.zip", "cat"]
-
-
-def test_outside_of_git_is_a_usage_error(tmp_path):
-    add_album(tmp_path / "cat", "cat")
-    with pytest.raises(UsageError, match="is in no git repository"):
-        judged(tmp_path / "cat")
-
-
-def test_what_git_says_is_passed_on(repository):
-    (repository / ".git" / "index").write_bytes(b"not an index")
-    with pytest.raises(UsageError, match=r"git could not list the files.*\n.*index file"):
-        judged()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,11 @@ from albums import good_album
 
 from albumkit.cli.output import chosen_format, deliver
 from albumkit.errors import UsageError
-from albumkit.workflows import LintReport
+from albumkit.facts import FactCache
+from albumkit.report.text import lint_lines
+from albumkit.workflows import LintReport, lint_paths
+
+SAMPLES = Path(__file__).parent.parent / "sample_albums"
 
 
 @pytest.fixture
@@ -96,3 +101,21 @@ def test_an_older_report_stays_when_the_new_one_fails(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError):
         deliver(LintReport(), "html", file, by="rule", verbose=False, strict=False)
     assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [("a.html", "the old one")]
+
+
+def test_text_by_file_says_the_same_in_another_order(monkeypatch):
+    monkeypatch.chdir(SAMPLES)
+    tumbler = lint_paths([Path("messy/tumbler")], cache=FactCache.none())
+    lines = [line.plain for line in lint_lines(tumbler, by="file")]
+    assert max(map(len, lines)) <= 80
+    heads = [line for line in lines if line and not line.startswith(" ")]
+    assert heads.count("tumbler_04_copy.jpg") == 1
+    found = [line.split() for line in lines if re.match(r"  (error|warning|note)  ", line)]
+    assert len(found) == len(tumbler.albums[0].findings)
+    settings = lines[lines.index("album.toml") : lines.index("tumbler_02.jpg")]
+    assert "  error    settings/not-a-multiple  line 14" in settings
+    remedy = "           do   use larger originals, or train at a smaller resolution where the"
+    assert lines.count(remedy) == 1
+    verbose = [line.plain for line in lint_lines(tumbler, by="file", verbose=True)]
+    small = [f for f in tumbler.albums[0].findings if f.rule == "example/below-training-resolution"]
+    assert verbose.count(remedy) == len(small) > 1

@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
-from PIL import Image
+from settings_albums import FLUX3, KLEIN, found, judged, local, train
 
-from albumkit.bases import all_bases, base_of_family, find_base
-from albumkit.facts import FactCache, Measured
-from albumkit.lint import AlbumResult, lint
-from albumkit.opening import open_album
-from albumkit.paths import rules_root
 from albumkit.rule import find_rule, load_rules
-from albumkit.settings import DEFAULT_TRAINERS, resolve
+from albumkit.settings import DEFAULT_TRAINERS
 from albumkit.trainers import all_trainers, load_trainer
 
-KLEIN = "fal-ai/flux-2-klein-9b-base-trainer"
 LTX = "fal-ai/ltx23-video-trainer"
 FAST = "fal-ai/flux-lora-fast-training"
-FLUX3 = "blackforestlabs/flux-3/klein/base/trainer"
-RULES = [rule for rule in load_rules() if rule.id.startswith("settings/")]
-
-
-def judged(album: Path, text: str, count: int = 15, masks: int = 0) -> AlbumResult:
-    """An album of so many tiny pictures with this album.toml, judged by the rules about settings."""
-    album.mkdir(exist_ok=True)
-    for number in range(count):
-        Image.new("L", (8, 8)).save(album / f"{number:03}.png")
-        (album / f"{number:03}.txt").write_text("a photo of TOK cat")
-    for number in range(masks):
-        (album / "masks").mkdir(exist_ok=True)
-        Image.new("L", (8, 8), 255).save(album / "masks" / f"{number:03}.png")
-    if text:
-        (album / "album.toml").write_text(text)
-    opened = open_album(album)
-    settings = resolve(opened.config, guessed_kind=opened.guessed_kind)
-    measured = Measured(opened.album, FactCache.none())
-    return lint(opened, settings, measured, rules=RULES, cost="header")
-
-
-def found(album: Path, text: str, count: int = 15, masks: int = 0) -> dict[str, str]:
-    """rule -> message, its folder left out; the trigger is given."""
-    if "[album]" not in text:
-        text = f'[album]\ntrigger_phrase = "TOK"\n{text}'
-    result = judged(album, text, count, masks)
-    return {f.rule.removeprefix("settings/"): f.message for f in result.findings}
-
-
-def train(trainer: str, *lines: str) -> str:
-    return "\n".join(["[train]", f'trainer = "{trainer}"', *lines])
-
-
-def local(*lines: str, base: str = "black-forest-labs/FLUX.2-klein-base-4B") -> str:
-    """A training here, with a test prompt, so that only what the lines say can be wrong."""
-    prompt = 'validation = [{ prompt = "a photo of TOK cat" }]'
-    return train("local", f'base = "{base}"', prompt, *lines)
 
 
 @pytest.mark.parametrize("trainer", [t.id for t in all_trainers()])
@@ -313,87 +268,7 @@ def test_clips_that_nobody_plans_to_train_need_no_test_prompts(tmp_path: Path) -
     assert "validation-absent" not in found(tmp_path / "cat", text)
 
 
-# Base
-
-
-@pytest.mark.parametrize(
-    ("name", "base_id"),
-    [
-        ("black-forest-labs/FLUX.2-klein-base-4B", "flux2-klein-4b"),
-        ("black-forest-labs/FLUX.2-klein-4B", "flux2-klein-4b-distilled"),
-        ("models/base/flux-2-klein-9b-fp8.safetensors", "flux2-klein-9b-distilled"),
-        ("models/diffusion_models/flux-2-klein-base-9b-fp8.safetensors", "flux2-klein-9b"),
-        (r"D:\models\flux2_klein_4b_base", "flux2-klein-4b"),
-        ("~/hub/models--black-forest-labs--FLUX.2-klein-base-4B/snapshots/0123abc", "flux2-klein-4b"),
-        ("black-forest-labs/FLUX.1-schnell", "flux1-schnell"),
-        ("black-forest-labs/FLUX.1-dev", "flux1-dev"),
-        ("black-forest-labs/flux-3-image-klein", "flux3-klein-distilled"),
-        ("black-forest-labs/flux-3-image-klein-base", "flux3-klein"),
-        ("Tongyi-MAI/Z-Image-Turbo", "z-image-turbo"),
-        ("Tongyi-MAI/Z-Image", "z-image"),
-        ("ostris/Z-Image-De-Turbo", "z-image-deturbo"),
-        ("Lightricks/LTX-2.3", "ltx23"),
-        ("somebody/their-model-8steps-lightning", "few-steps-lightning"),
-        ("/models/my-own-base", None),
-    ],
-)
-def test_a_base_is_recognised(name: str, base_id: str | None) -> None:
-    base = find_base(name)
-    assert (base.id if base else None) == base_id
-
-
-def test_a_distilled_base_is_told_with_the_one_to_take(tmp_path: Path) -> None:
-    result = judged(tmp_path / "cat", local(base="black-forest-labs/FLUX.2-klein-9B"))
-    (finding,) = [f for f in result.findings if f.rule == "settings/distilled-base"]
-    assert finding.remedies[0].do == 'base = "black-forest-labs/FLUX.2-klein-base-9B"'
-    assert (finding.path, finding.line) == ("album.toml", 3)
-    assert found(tmp_path / "cat", local()) == {}
-
-
-def test_an_unknown_base_is_not_judged(tmp_path: Path) -> None:
-    result = judged(tmp_path / "cat", local(base="/models/my-own-base"))
-    assert {s.rule: s.reason for s in result.skipped}["settings/distilled-base"] == (
-        "whether /models/my-own-base is a distilled model is not known here"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "speaks"),
-    [
-        (train(KLEIN), True),
-        (train("fal-ai/flux-2-klein-4b-base-trainer"), False),
-        (train("fal-ai/flux-2-trainer"), True),
-        (train(FLUX3), False),
-        (local(), False),
-        (local(base="black-forest-labs/FLUX.1-dev"), True),
-    ],
-)
-def test_licence_of_the_base(tmp_path: Path, text: str, speaks: bool) -> None:
-    assert ("non-commercial-base" in found(tmp_path / "cat", "[use]\ncommercial = true\n" + text)) == speaks
-    assert "non-commercial-base" not in found(tmp_path / "cat", text)
-    assert "non-commercial-base" not in found(tmp_path / "cat", "[use]\ncommercial = false\n" + text)
-
-
 # The files
-
-
-def test_bases_have_the_form_of_their_schema() -> None:
-    schema = json.loads((rules_root() / "bases.schema.json").read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(
-        json.loads((rules_root() / "bases.json").read_text(encoding="utf-8"))
-    )
-    ids = [base.id for base in all_bases()]
-    assert len(ids) == len(set(ids))
-    for base in all_bases():
-        assert base.train_on is None or (base.distilled and base.train_on in ids)
-        assert base.hub is None or find_base(base.hub) == base, "its own name means another base"
-
-
-def test_every_hosted_trainer_stands_for_a_base_with_a_licence() -> None:
-    for trainer in all_trainers():
-        base = base_of_family(trainer.family)
-        assert trainer.service == "local" or (base and base.licence), trainer.id
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
 
 import pytest
-from adapters import Tensors, places_of, write
+from adapters import write
+from hollow_bases import gguf, weights
 from sample_loras import COMFY, lora
 
 from albumkit.adapter import Size, find_size
@@ -17,18 +17,6 @@ from albumkit.report.verify_words import answer
 from albumkit.verifying import find_base_size, verify_files
 
 KNOWN = ("flux2-klein-4b", "flux2-klein-9b", "flux2-dev", "flux1-dev")
-EVERYTHING = ("blocks", "globals", "modulation", "adaln")
-
-
-def weights(size: Size, layout: str = "bfl", prefix: str = "", dtype: str = "BF16") -> Tensors:
-    """The weights of a whole model, hollow."""
-    width = 2 if dtype == "I8" else 1
-    found: Tensors = {}
-    for place in places_of(size, layout, EVERYTHING):
-        rows, columns = place.shape(size)
-        name = place.diffusers_names[0] if layout == "diffusers" else place.name
-        found[f"{prefix}{name}.weight"] = (dtype, (rows, columns // width), None)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -161,20 +149,6 @@ def test_a_folder_without_configuration_is_refused(tmp_path):
 
 
 # GGUF
-
-
-def gguf(path: Path, names: Tensors, entries: bytes = b"", count: int = 0) -> Path:
-    """A GGUF file that ends with its header."""
-
-    def text(words: str) -> bytes:
-        return struct.pack("<Q", len(words)) + words.encode()
-
-    rows = [
-        text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *reversed(shape), 12, 0)
-        for name, (_, shape, _) in names.items()
-    ]
-    path.write_bytes(struct.pack("<4sIQQ", b"GGUF", 3, len(rows), count) + entries + b"".join(rows))
-    return path
 
 
 @pytest.mark.parametrize("model", KNOWN)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from repositories import call, git
 from sample_loras import COMFY, FAL, lora
-from test_hooks import albums, call, git, hooked  # noqa: F401 - fixtures
+from test_hooks import albums, hooked  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
