@@ -7,7 +7,6 @@ import json
 import pytest
 from albums import SCENES
 from caption_runs import (
-    EDIT,
     GOOD,
     KLEIN,
     STYLE,
@@ -26,9 +25,8 @@ from fix_albums import texts
 from PIL import Image
 from test_house_rules import RULE, write
 
-from albumkit.captioning import caption_album, undo_captions
+from albumkit.captioning import caption_album
 from albumkit.errors import CaptionerError, UsageError
-from albumkit.report.caption import caption_lines
 
 # What is asked and written
 
@@ -283,140 +281,3 @@ def test_a_bug_of_the_captioner_is_told(tmp_path):
     report = run(unfinished(tmp_path / "cat", 1), Short())
     assert report.stopped is not None
     assert report.stopped.message == "scripted@1 gave 0 answers to 1 questions."
-
-
-def test_answers_are_kept_by_content(tmp_path):
-    """Renamed, moved, or captioned for another limit: nobody is asked again."""
-    album = unfinished(tmp_path / "cat", 2)
-    run(album, Scripted(GOOD), dry=True)
-    assert captions(album) == {}
-    (album / "IMG_00.png").rename(album / "other.png")
-    album = album.rename(tmp_path / "moved")
-    assert run(album, Scripted()).exit_code == 0
-    assert captions(album) == {"other.txt": full(GOOD[0]), "IMG_01.txt": full(GOOD[1])}
-    undo_captions(album)
-    fresh = Scripted([GOOD[2], GOOD[1]])
-    run(album, fresh, fresh=True)
-    assert len(fresh.questions) == 2
-    assert captions(album)["IMG_01.txt"] == full(GOOD[2])
-    write_picture(album / "other.png", shade=200)
-    undo_captions(album)
-    changed = Scripted([GOOD[1]])
-    run(album, changed)
-    assert len(changed.questions) == 1
-
-
-def test_resume_goes_on_with_what_was_answered_and_begins_nothing(tmp_path):
-    album = unfinished(tmp_path / "cat", 3)
-    with pytest.raises(
-        UsageError, match="scripted@1 said of its pictures, asked as now, was kept"
-    ) as refused:
-        run(album, Scripted(GOOD), resume=True)
-    assert refused.value.remedy.startswith("albumkit caption ")
-    run(album, Scripted([GOOD[0], KeyboardInterrupt()]), dry=True)
-    rest = Scripted(GOOD[1:])
-    assert run(album, rest, resume=True).exit_code == 0
-    assert len(rest.questions) == 2
-    with pytest.raises(UsageError, match="no picture waits for an answer"):
-        run(album, Scripted(), resume=True)
-
-
-def test_resume_goes_on_with_a_call_that_wrote_what_it_had(tmp_path):
-    album = unfinished(tmp_path / "cat", 3)
-    run(album, Scripted([GOOD[0], KeyboardInterrupt()]))
-    assert len(captions(album)) == 1
-    assert run(album, Scripted(GOOD[1:]), resume=True).exit_code == 0
-    assert len(captions(album)) == 3
-
-
-def test_a_cache_that_cannot_be_used_costs_only_the_asking(tmp_path, monkeypatch):
-    (tmp_path / "cache").mkdir()
-    monkeypatch.setenv("ALBUMKIT_CACHE_DIR", str(tmp_path / "cache"))
-    (tmp_path / "cache" / "answers.sqlite").write_bytes(b"no database" * 100)
-    album = unfinished(tmp_path / "cat", 1)
-    assert run(album, Scripted(GOOD)).exit_code == 0
-    undo_captions(album)
-    assert run(album, Scripted()).exit_code == 0, "begun anew, and kept"
-
-
-def test_answers_that_cannot_be_kept_are_told(tmp_path, monkeypatch):
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    monkeypatch.setenv("ALBUMKIT_CACHE_DIR", str(tmp_path / "cache"))
-    album = unfinished(tmp_path / "cat", 1)
-    report = run(album, Scripted(GOOD))
-    assert report.exit_code == 0
-    assert report.not_kept.endswith("answers are not kept for the next call.")
-    assert report.not_kept in " ".join(" ".join(line.plain for line in caption_lines(report, 300)).split())
-
-
-# Edit albums
-
-
-def test_a_pair_is_shown_from_start_to_end(tmp_path):
-    album = unfinished(tmp_path / "pairs", 1, EDIT)
-    write_picture(album / "IMG_00_start2.png", (80, 80), shade=100)
-    captioner = Scripted(["Turn the sketch into a photo, with the frame of the reference image."])
-    assert run(album, captioner).exit_code == 0
-    reds = [image.getpixel((0, 0))[0] for image in captioner.questions[0].images]
-    assert reds == [0, 100, 9]
-    assert "The 1 between them" in captioner.questions[0].instruction
-    assert captions(album) == {
-        "IMG_00.txt": "turn the sketch into a photo, with the frame of the reference image"
-    }
-
-
-def test_a_description_is_no_instruction(tmp_path):
-    album = unfinished(tmp_path / "pairs", 1, EDIT)
-    captioner = Scripted(["a photo of a box on a table", "turn this sketch into a photo"])
-    report = run(album, captioner)
-    assert (report.exit_code, report.outcomes[0].asked) == (0, 2)
-
-
-def test_half_a_pair_fails(tmp_path):
-    album = unfinished(tmp_path / "pairs", 2, EDIT)
-    (album / "IMG_01_start.png").unlink()
-    report = run(album, Scripted(["turn this sketch into a photo"]))
-    assert states(report)["IMG_01_end.png"] == "failed"
-    assert "the other half of the pair is missing" in report.outcomes[1].reasons[0].words
-
-
-@pytest.mark.parametrize("how", ["option", "album.toml", "captions"])
-def test_a_shared_instruction_asks_nobody(tmp_path, how):
-    text = "turn this pencil sketch into a photo"
-    more = f'[caption]\ninstruction = "{text}"\n{KLEIN}' if how == "album.toml" else KLEIN
-    album = unfinished(tmp_path / "pairs", 3, EDIT, more)
-    if how == "captions":
-        for number in range(2):
-            (album / f"IMG_{number:02}.txt").write_text(text)
-    report = run(album, Scripted(), instruction=text if how == "option" else None)
-    assert report.exit_code == 0
-    assert captions(album) == {f"IMG_{n:02}.txt": text for n in range(3)}
-    assert report.captioner == ""
-
-
-def test_a_shared_instruction_that_shall_be_written_anew_is_asked_for(tmp_path):
-    album = unfinished(tmp_path / "pairs", 2, EDIT)
-    run(album, Scripted(["turn it into a photo", "turn it into a photo"]))
-    captioner = Scripted(["paint the vase red", "paint the cup blue"])
-    assert run(album, captioner, which="redo", fresh=True).exit_code == 0
-    assert captions(album) == {"IMG_00.txt": "paint the vase red", "IMG_01.txt": "paint the cup blue"}
-
-
-def test_one_instruction_is_made_of_those_of_the_pairs(tmp_path):
-    album = unfinished(tmp_path / "pairs", 3, EDIT)
-    captioner = Scripted(
-        ["turn it into a photo", "make it a photo", "turn it into a photo", "Turn this sketch into a photo."]
-    )
-    assert run(album, captioner, shared=True).exit_code == 0
-    assert "- turn it into a photo\n- make it a photo\n" in captioner.questions[-1].instruction
-    assert captions(album) == {f"IMG_{n:02}.txt": "turn this sketch into a photo" for n in range(3)}
-
-
-def test_instructions_need_somebody_who_compares_pictures(tmp_path):
-    album = unfinished(tmp_path / "pairs", 1, EDIT)
-    captioner = Scripted(follows=False)
-    with pytest.raises(UsageError, match="scripted@1 looks at one picture at a time"):
-        run(album, captioner)
-    assert captioner.closed == 1
-    with pytest.raises(UsageError, match="A shared instruction is for edit albums"):
-        run(unfinished(tmp_path / "cat", 1), Scripted(), shared=True)
