@@ -162,3 +162,45 @@ def test_mask_becomes_weights_of_tokens() -> None:
     weights = data.token_weights(stream.getvalue(), data.Bucket(64, 64), 16, floor=0.2)
     assert weights.shape == (1, 4, 4)
     assert weights[0, 0].tolist() == pytest.approx([1.0, 0.6, 0.2, 0.2], abs=0.01)
+
+
+def test_of_equal_shapes_the_largest_is_taken(bench: Bench) -> None:
+    sizes = dict.fromkeys("abcd", (640, 640))
+    placed = data.place(
+        bench.pack.items, sizes, [data.Bucket(32, 32), data.Bucket(64, 64), data.Bucket(48, 48)]
+    )
+    assert {one.bucket for one in placed} == {data.Bucket(64, 64)}
+
+
+def test_one_picture_in_two_sizes_is_encoded_twice(bench: Bench, tmp_path: Path) -> None:
+    """The input of one pair may be the target of another, in another bucket."""
+    encoder = data.Encoder(bench.base, bench.machine, data.Cache(tmp_path / "cache"))
+    vae, target = bench.base.load("vae"), bench.pack.items[0].target
+    token = bench.base.pixels_per_token
+    for width, height in ((64, 64), (96, 32)):
+        latents = encoder.picture(bench.pack, target, data.Bucket(width, height), lambda: vae)
+        assert latents.shape[1:] == (height // token, width // token)
+
+
+def test_longest_bucket_is_three_times_as_long_as_wide() -> None:
+    buckets = data.all_buckets(112, 16)
+    assert {data.Bucket(64, 192), data.Bucket(192, 64)} <= set(buckets)
+    assert max(one.height / one.width for one in buckets) == 3
+
+
+def test_batch_holds_examples_with_as_many_inputs(bench: Bench) -> None:
+    placed = [
+        dataclasses.replace(one, item=dataclasses.replace(one.item, inputs=(one.item.target,) * (number % 2)))
+        for number, one in enumerate(bench.placed)
+    ]
+    for batch in itertools.islice(data.Deck(placed, 2, 0).batches(), 20):
+        assert len({len(look.placed.item.inputs) for look in batch}) == 1
+
+
+def test_edge_of_a_mask_that_is_made_smaller_does_not_ring() -> None:
+    mask, stream = Image.new("L", (256, 256)), io.BytesIO()
+    mask.paste(255, (0, 0, 136, 256))
+    mask.save(stream, "PNG")
+    (row,) = data.token_weights(stream.getvalue(), data.Bucket(64, 16), 16, 0.1)[0].tolist()
+    assert row == pytest.approx([1.0, 1.0, 0.1 + 0.9 * 2 / 16, 0.1], abs=1 / 255)
+    assert (row[0], row[1]) == (1.0, 1.0)

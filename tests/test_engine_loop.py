@@ -98,6 +98,66 @@ def test_no_number_stops_before_anything_moves(bench: Bench, part: str) -> None:
     assert loop.step == 1
     for name, parameter in loop.parameters.items():
         assert torch.equal(before[name], parameter.detach())
+    assert part == "loss" or all(parameter.grad is None for parameter in loop.parameters.values())
+
+
+def test_accumulated_batches_weigh_as_one(bench: Bench) -> None:
+    whole, parts = bench.loop(batch_size=4), bench.loop(accumulation=4)
+    one, other = whole.run_step(), parts.run_step()
+    assert (one.roots, one.sigmas) == (other.roots, other.sigmas)
+    assert one.loss == pytest.approx(other.loss, rel=1e-4)
+    assert one.gradient == pytest.approx(other.gradient, rel=1e-3)
+
+
+def test_rate_decay_and_clipping_reach_the_optimizer(bench: Bench) -> None:
+    loop = bench.loop(learning_rate=0.5, warmup_steps=2, weight_decay=0.2, max_grad_norm=1e-3)
+    before = {name: p.detach().clone() for name, p in loop.parameters.items()}
+    report = loop.run_step()
+    assert report.rate == 0.25
+    for name, parameter in loop.parameters.items():
+        if ".lora_A." in name:  # beside a B of zeros it has no gradient: what it loses is the decay
+            torch.testing.assert_close(parameter.detach(), before[name] * (1 - 0.25 * 0.2))
+    moments = [state["exp_avg"].pow(2).sum() for state in loop.optimizer.state.values()]
+    assert float(sum(moments)) ** 0.5 == pytest.approx(0.1 * 1e-3, rel=0.01)  # a tenth of the clipped one
+    assert report.gradient > 1e-3
+    assert loop.run_step().rate == 0.5
+
+
+def test_example_without_a_mask_counts_whole_beside_one_with(bench: Bench) -> None:
+    loop = bench.loop(batch_size=4)
+    weights = {**loop.material.weights, "b": None}
+    loop.material = dataclasses.replace(loop.material, weights=weights)
+    batch = loop.noise(loop.draw())
+    assert batch.weight is not None
+    for look, weight in zip(batch.looks, batch.weight, strict=True):
+        own = weights[look.placed.item.root]
+        assert torch.equal(weight, torch.ones_like(weight) if own is None else own)
+
+
+def test_adapter_begins_as_its_seed_says_and_as_peft_would(bench: Bench) -> None:
+    one, same, other = (bench.loop(seed=seed).parameters for seed in (1, 1, 2))
+    for name, parameter in one.items():
+        assert torch.equal(parameter, same[name])
+        if ".lora_A." in name:
+            assert not torch.equal(parameter, other[name])
+            bound = parameter.shape[1] ** -0.5  # kaiming_uniform_ with a = sqrt(5)
+            assert 0.8 * bound < float(parameter.detach().abs().max()) <= bound
+        else:
+            assert not parameter.any()
+
+
+def test_adapter_that_is_switched_off_changes_nothing(bench: Bench) -> None:
+    loop = bench.loop(learning_rate=0.05)
+    batch = loop.noise(loop.draw())
+    with torch.no_grad():
+        plain = loop.predict(batch)
+    loop.run_step()
+    with torch.no_grad():
+        assert not torch.equal(loop.predict(batch), plain)
+        for module in loop.transformer.modules():
+            if hasattr(module, "disable_adapters") and hasattr(module, "base_layer"):
+                module.enable_adapters(False)
+        assert torch.equal(loop.predict(batch), plain)
 
 
 def test_run_that_goes_on_is_the_run_that_never_stopped(bench: Bench, tmp_path: Path) -> None:
