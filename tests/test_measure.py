@@ -29,6 +29,15 @@ def work(monkeypatch) -> dict[str, int]:
     return count_work(monkeypatch)
 
 
+def test_progress_is_told_part_by_part_up_to_the_last_picture(tmp_path):
+    for number in range(40):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number:02}.png")
+    found, told = read_album(tmp_path), []
+    measured = Measured(found, FactCache(), jobs=2, progress=lambda done, total: told.append((done, total)))
+    measured.decode_all(found.media)
+    assert told == [(done, 40) for done in range(2, 41, 2)]
+
+
 # Files that vanish or change on the way
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from albumkit.pixels.picture import LOOKED_AT, Picture
+from albumkit.pixels.sharpness import edge_width
 
 
 def picture(size: tuple[int, int], mode: str = "L") -> tuple[Picture, Image.Image]:
@@ -58,3 +59,12 @@ def test_as_many_pixels_are_looked_at_whatever_the_size(size):
         assert min(seen.grey.size, LOOKED_AT) <= lines.size < 2 * LOOKED_AT + whole
     assert np.array_equal(seen.rows[1], seen.grey[seen.spacing])
     assert np.array_equal(seen.columns[:, 1], seen.grey[:, seen.spacing])
+
+
+@pytest.mark.parametrize(("side", "found"), [(16, {}), (48, {"edge_width": 1.0})])
+def test_a_small_thing_on_an_empty_ground_is_sharp_and_a_speck_tells_nothing(side, found):
+    image = Image.new("L", (1024, 1024), 200)
+    image.paste(20, (500, 500, 500 + side, 500 + side))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    assert edge_width(Picture.decode(stream.getvalue())) == found

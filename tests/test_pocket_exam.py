@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("diffusers")
 
+from albumkit.engine import pocket  # noqa: E402
 from albumkit.engine.base import find_base  # noqa: E402
 from albumkit.engine.machine import Machine  # noqa: E402
 from albumkit.engine.pocket.exam import Exam, Subject, draw_sheet, read_subject  # noqa: E402
@@ -29,6 +31,14 @@ def subject() -> Subject:
 
 def to_pixels(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def test_the_card_has_figures_at_the_guidance_that_pictures_are_made_with() -> None:
+    figures = json.loads((Path(pocket.__file__).with_name("figures.json")).read_text(encoding="utf-8"))
+    card = figures["card"][f"guidance {find_base('pocket').guidance:g}"]
+    assert card["colour"] >= 0.9
+    assert card["place"] >= 0.9
+    assert card["object"] >= 0.8
 
 
 def test_judge_sees_what_was_drawn() -> None:
