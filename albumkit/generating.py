@@ -40,7 +40,8 @@ def generate(
         AlbumkitError: the base or the adapter cannot be used.
     """
     from albumkit.engine.base import find_base
-    from albumkit.engine.generate import Wish, make_pictures
+    from albumkit.engine.generate import make_pictures
+    from albumkit.engine.knobs import Prompt
     from albumkit.engine.machine import find_machine
     from albumkit.engine.sample import Recipe
 
@@ -56,7 +57,7 @@ def generate(
     machine = find_machine(bool(nvidia_cards()))
     recipe = Recipe.usual(found, width, height)
     recipe = recipe if guidance is None else replace(recipe, guidance=guidance)
-    (picture,) = make_pictures(found, machine, [Wish(prompt, seed)], recipe, adapter, scale)
+    (picture,) = make_pictures(found, machine, [Prompt(prompt, seed)], recipe, adapter, scale)
     with whole_file(out) as stream:
         picture.save(stream, "PNG")
     return "" if not trigger or find_phrase(trigger, prompt) else trigger

@@ -207,12 +207,20 @@ def test_forecast_counts_and_advises(bench: Bench) -> None:
     parameters = bench.loop().parameters
     assert found.trainable == sum(p.numel() for p in parameters.values())
     assert found.weights == 4 * bench.base.parameters("transformer")
+    assert found.adapter == 4 * 4 * found.trainable  # itself, its gradient and two moments, in fp32
     assert found.tokens == 2 * (16 + 64)
     assert found.fits
     error = memory.explain_shortage(bench.base, knobs, found, bench.machine)
     assert error.message.startswith("Out of memory: this training needs about ")
     for knob in ("batch_size=1", "resolution=48", "rank=2"):
         assert f"--set {knob} (saves about " in error.remedy
+
+
+def test_input_pictures_count_as_tokens(bench: Bench) -> None:
+    first, *rest = bench.placed
+    pair = dataclasses.replace(first, item=dataclasses.replace(first.item, inputs=(first.item.target,) * 2))
+    found = memory.forecast(bench.base, bench.knobs(), [pair, *rest], bench.machine)
+    assert found.tokens == 3 * 16 + 64
 
 
 def test_what_does_not_fit_is_computed_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,12 +234,25 @@ def test_what_does_not_fit_is_computed_twice(bench: Bench, monkeypatch: pytest.M
     assert tight.activations < roomy.activations
 
 
+def test_computed_twice_attention_takes_four_more_of_fourteen_products(bench: Bench) -> None:
+    huge = [dataclasses.replace(bench.placed[0], bucket=data.Bucket(32_000, 32_000))]
+    once = memory.forecast(bench.base, bench.knobs(), huge, bench.machine)
+    twice = memory.computed_twice(bench.base, bench.knobs(), once, bench.machine)
+    assert twice.step_seconds / once.step_seconds == pytest.approx(18 / 14, rel=0.01)
+
+
 def test_checkpointing_changes_no_gradient(bench: Bench) -> None:
     plain, saving = bench.loop(), bench.loop()
     saving.transformer.enable_gradient_checkpointing()
     for _ in range(2):
         one, other = plain.run_step(), saving.run_step()
         assert (one.loss, one.gradient) == pytest.approx((other.loss, other.gradient), rel=1e-6)
+
+
+def test_autoencoder_is_fp32_whatever_the_machine_counts_in(bench: Bench) -> None:
+    stage = Stage(bench.base, Machine(torch.device("cpu"), torch.bfloat16))
+    assert stage.vae().dtype == torch.float32
+    assert stage.transformer().dtype == torch.bfloat16
 
 
 def test_text_encoder_is_let_go(bench: Bench) -> None:

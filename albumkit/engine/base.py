@@ -32,7 +32,7 @@ POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 #: The longest text that FLUX.2 klein was trained with; a tokenizer that holds less says so itself.
 _LONGEST_TEXT = 512
 #: Endings of single files.
-_FILES = (".safetensors", ".sft", ".gguf")
+FILES = (".safetensors", ".sft", ".gguf")
 #: One of these holds a tokenizer's words.
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 
@@ -280,7 +280,7 @@ def find_base(asked: str, option: str = "--base", *, any_pipeline: bool = False)
         base = Base(asked, POCKET_FOLDER, known)
     elif (path / "model_index.json").is_file():
         base = Base(asked, path, known)
-    elif path.exists() or path.suffix in _FILES:
+    elif path.exists() or path.suffix in FILES:
         return _of_files(asked, option)
     elif hub.is_hub_name(asked):
         base = Base(asked, hub.in_cache(asked), known)

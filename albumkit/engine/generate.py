@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,21 +20,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from albumkit.engine.base import Base
+    from albumkit.engine.knobs import Prompt
     from albumkit.engine.machine import Machine
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One picture: what, and from which noise."""
-
-    prompt: str
-    seed: int
 
 
 def make_pictures(
     base: Base,
     machine: Machine,
-    wishes: Sequence[Wish],
+    prompts: Sequence[Prompt],
     recipe: Recipe,
     adapter: Path | None = None,
     scale: float = 1.0,
@@ -48,26 +40,26 @@ def make_pictures(
     """
     machine.compute_alike()
     with enough_memory(base.asked):
-        return _make(base, machine, wishes, recipe, adapter, scale)
+        return _make(base, machine, prompts, recipe, adapter, scale)
 
 
 def _make(
     base: Base,
     machine: Machine,
-    wishes: Sequence[Wish],
+    prompts: Sequence[Prompt],
     recipe: Recipe,
     adapter: Path | None,
     scale: float,
 ) -> list[Image]:
     stage = Stage(base, machine)
-    texts = Encoder(base, machine, Cache(None)).texts(["", *(one.prompt for one in wishes)], stage.text)
+    texts = Encoder(base, machine, Cache(None)).texts(["", *(one.text for one in prompts)], stage.text)
     stage.drop_text()
     transformer = stage.transformer()
     if adapter is not None:
         load_adapter(base, transformer, adapter, scale)
     latents = [
-        sample_latents(transformer, base, machine, texts[one.prompt], texts[""], recipe, one.seed)
-        for one in wishes
+        sample_latents(transformer, base, machine, texts[one.text], texts[""], recipe, one.seed)
+        for one in prompts
     ]
     vae = stage.vae(recipe.width * recipe.height)
     return [to_picture(base, vae, one) for one in latents]

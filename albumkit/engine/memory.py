@@ -53,7 +53,6 @@ class Forecast:
     weights: int
     adapter: int
     activations: int
-    text_encoder: int
     checkpointing: bool
     room: int | None
     tokens: int
@@ -90,7 +89,6 @@ def forecast(base: Base, knobs: Knobs, placed: Sequence[Placed], machine: Machin
         weights=base.parameters("transformer") * machine.dtype.itemsize,
         adapter=trainable * _ADAPTER_BYTES,
         activations=_activations(base, tokens, machine, checkpointing=False),
-        text_encoder=base.parameters("text_encoder") * machine.dtype.itemsize,
         checkpointing=False,
         room=machine.room(),
         tokens=tokens,

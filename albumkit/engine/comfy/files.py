@@ -11,7 +11,7 @@ from albumkit import bases
 from albumkit.adapter import Header, read_header
 from albumkit.adapter.base import read_size
 from albumkit.engine import hub
-from albumkit.engine.base import forms
+from albumkit.engine.base import FILES, forms
 from albumkit.engine.comfy.configs import config_of
 from albumkit.engine.comfy.names import Pieces, pieces_of
 from albumkit.engine.families.flux2 import TEXT_LAYERS
@@ -24,7 +24,6 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "vae": ("vae",),
 }
 TITLES = {"transformer": "transformer", "text_encoder": "text encoder", "vae": "autoencoder"}
-_ENDINGS = (".safetensors", ".sft", ".gguf")
 #: What weights are trained on; everything else was made smaller.
 _WHOLE = {"BF16", "F16", "F32"}
 #: Where ComfyUI's own makers keep klein's other parts (the name is spelt so).
@@ -101,7 +100,7 @@ def files_of(models: Path, part: str) -> tuple[list[File], list[AdapterError]]:
     found, broken = [], []
     for folder in _folders(models, part):
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in _ENDINGS and path.is_file():
+            if path.suffix.lower() in FILES and path.is_file():
                 try:
                     file = look_at(path)
                 except AdapterError as error:
