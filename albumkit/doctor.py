@@ -84,8 +84,12 @@ def _core() -> list[Check]:
     rules = f"{__version__}, {len(load_rules())} rules in {from_home(rules_root())}"
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     upgrade = "pip install --upgrade albumkit"
+    own = Check("albumkit", "albumkit", "there", rules)
+    if _declared("Name") == []:
+        away = "runs from a folder without being installed: what it needs is not known"
+        own = Check("albumkit", "albumkit", "broken", away, "pip install -e .   in that folder")
     return [
-        Check("albumkit", "albumkit", "there", rules),
+        own,
         Check("albumkit", "Python", "there", python),
         *(_package("albumkit", [needed], needed.name, upgrade) for needed in _requirements(None)),
         _cache(),
@@ -94,20 +98,27 @@ def _core() -> list[Check]:
 
 def _extras() -> list[Check]:
     """Each optional part that pyproject.toml declares: its packages, and what they are for."""
-    names = metadata.metadata("albumkit").get_all("Provides-Extra") or []
     return [
         _package(
             "extras", _requirements(name), name, f'pip install "albumkit[{name}]"', _PURPOSES.get(name, "")
         )
-        for name in names
+        for name in _declared("Provides-Extra")
         if name not in _GATHERED
     ]
+
+
+def _declared(key: str) -> list[str]:
+    """What pyproject.toml said of albumkit when it was installed; nothing where it was not."""
+    try:
+        return metadata.metadata("albumkit").get_all(key) or []
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def _requirements(extra: str | None) -> list[Requirement]:
     """What albumkit needs by itself (None), or for one extra on top."""
     found = []
-    for text in metadata.requires("albumkit") or []:
+    for text in _declared("Requires-Dist"):
         requirement = Requirement(text)
         marker = requirement.marker
         plain = marker is None or marker.evaluate({"extra": ""})

@@ -57,6 +57,16 @@ def test_a_missing_extra_names_its_rules_and_the_line_that_mends_it(monkeypatch)
     )
 
 
+def test_a_copy_that_was_never_installed_is_told(monkeypatch):
+    def nothing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "metadata", nothing)
+    own = by_name(examine())["albumkit"]
+    assert own.state == "broken"
+    assert own.remedy.startswith("pip install -e .")
+
+
 def test_facts_say_which_extra_they_need_and_hand_it_on():
     assert find_fact("clip", "clip_error").extras == {"video"}
     assert find_fact("example", "width").extras == frozenset()
