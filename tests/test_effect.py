@@ -67,6 +67,21 @@ def test_every_layer_receives_it_and_the_prediction_changes(klein, tmp_path):
     assert twice.change == pytest.approx(2 * once.change, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("received", "change", "error", "ok"),
+    [
+        (16, 0.1, "", True),
+        (15, 0.1, "", False),
+        (16, 0.0, "", False),
+        (0, 0.1, "", False),
+        (16, 0.1, "no", False),
+    ],
+)
+def test_it_is_well_only_where_all_of_it_arrived_and_does_something(received, change, error, ok):
+    how = ("klein", "Flux2KleinPipeline", "cpu", "float32", PROMPT, Look())
+    assert Effect(*how, received=received, expected=16, change=change, error=error).ok is ok
+
+
 def test_pictures_side_by_side(klein, tmp_path):
     file = tiny_lora(tmp_path / "a.safetensors")
     steps: list[tuple[int, int]] = []

@@ -101,14 +101,6 @@ def test_no_number_stops_before_anything_moves(bench: Bench, part: str) -> None:
     assert part == "loss" or all(parameter.grad is None for parameter in loop.parameters.values())
 
 
-def test_accumulated_batches_weigh_as_one(bench: Bench) -> None:
-    whole, parts = bench.loop(batch_size=4), bench.loop(accumulation=4)
-    one, other = whole.run_step(), parts.run_step()
-    assert (one.roots, one.sigmas) == (other.roots, other.sigmas)
-    assert one.loss == pytest.approx(other.loss, rel=1e-4)
-    assert one.gradient == pytest.approx(other.gradient, rel=1e-3)
-
-
 def test_rate_decay_and_clipping_reach_the_optimizer(bench: Bench) -> None:
     loop = bench.loop(learning_rate=0.5, warmup_steps=2, weight_decay=0.2, max_grad_norm=1e-3)
     before = {name: p.detach().clone() for name, p in loop.parameters.items()}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from engine_runs import Bench, open_bench
+from engine_runs import Bench, open_bench, picture
+
+from albumkit.engine import data
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -53,18 +55,24 @@ def test_loss_and_gradients_are_those_of_diffusers_parts(bench: Bench) -> None:
         )
 
 
-def test_sampler_makes_the_picture_of_the_pipeline(bench: Bench) -> None:
+@pytest.mark.parametrize("inputs", [0, 2], ids=["from words", "from words and two pictures"])
+def test_sampler_makes_the_picture_of_the_pipeline(bench: Bench, inputs: int) -> None:
     from albumkit.engine.sample import Recipe, sample_latents, to_picture
 
     pipe = bench.pipeline()
     recipe = Recipe(96, 64, steps=3, guidance=4.0)
     texts = bench.material.texts
     prompt = next(text for text in texts if text)
+    vae = bench.base.load("vae")
+    pictures = [picture(number, (64 + 32 * number, 64)) for number in range(inputs)]
+    with torch.no_grad():
+        references = [bench.base.family.encode_image(vae, data.to_pixels(one)) for one in pictures]
     latents = sample_latents(
-        pipe.transformer, bench.base, bench.machine, texts[prompt], texts[""], recipe, seed=5
+        pipe.transformer, bench.base, bench.machine, texts[prompt], texts[""], recipe, 5, references
     )
-    made = to_picture(bench.base, bench.base.load("vae"), latents)
+    made = to_picture(bench.base, vae, latents)
     reference = pipe(
+        image=pictures or None,
         prompt=prompt,
         width=96,
         height=64,
