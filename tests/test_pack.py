@@ -34,6 +34,7 @@ from pack_pictures import (
 from PIL import Image
 
 from albumkit import parallel
+from albumkit.pack.names import LONGEST_NAME
 
 FAST = "fal-ai/flux-lora-fast-training"
 PORTRAIT = "fal-ai/flux-lora-portrait-trainer"
@@ -231,10 +232,28 @@ def test_masks_follow_the_pattern_of_the_trainer_and_pictures_get_out_of_its_way
     assert decoded(inside["a_mask.jpg"]).mode == "L"
 
 
+def test_nothing_is_said_of_masks_where_all_have_one(tmp_path):
+    mask = encoded(Image.new("L", (40, 30), 255), "PNG")
+    files = {f"{name}.jpg": picture(number) for number, name in enumerate("ab")}
+    album = put(tmp_path / "cat", files | {f"masks/{name}.png": mask for name in "ab"})
+    result = pack(album, tmp_path / "l.zip", "local")
+    assert (result.masks, result.notes) == (2, ())
+    assert pack(album, tmp_path / "k.zip", KLEIN).notes == (
+        "2 masks were left out: this trainer takes none.",
+    )
+
+
+def test_a_long_name_leaves_room_for_what_the_mask_is_called(tmp_path):
+    mask, stem = encoded(Image.new("L", (40, 30), 255), "PNG"), "n" * 150
+    album = put(tmp_path / "cat", {f"{stem}.jpg": picture(1), f"masks/{stem}.png": mask})
+    inside = members(pack(album, tmp_path / "f.zip", FAST).archive)
+    assert max(map(len, inside)) == LONGEST_NAME
+
+
 def test_masks_stay_behind_where_they_are_not_taken(tmp_path):
     result = pack(masked(tmp_path / "cat"), tmp_path / "k.zip", KLEIN)
     assert result.masks == 0
-    assert result.notes == ("1 masks were left out: this trainer takes none.",)
+    assert result.notes == ("1 mask was left out: this trainer takes none.",)
     left_out = json.loads(result.manifest_path.read_bytes())["left_out"]
     assert left_out == [{"path": "old/masks/a.png", "why": "this trainer takes no masks"}]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from corpus import png_claiming
 from pack_pictures import UNTURN, decoded, encoded, exif
@@ -65,6 +67,11 @@ def test_masks_that_do_not_fit_are_refused():
         inspect_mask(b"nothing of the kind", (48, 32))
     with pytest.raises(Unpackable, match="3600 megapixels: too large for a mask"):
         inspect_mask(png_claiming(60000, 60000), (48, 32))
+    for width, fits in ((103, False), (101, True), (99, True), (97, False)):  # two in a hundred are rounding
+        data = encoded(Image.new("L", (width, 100)), "PNG")
+        with contextlib.nullcontext() if fits else pytest.raises(Unpackable, match="for a picture that is"):
+            assert inspect_mask(data, (1000, 1000)) == 1000 * 1000  # it will be as large as its picture
+    assert inspect_mask(encoded(Image.new("L", (300, 200)), "PNG"), (48, 32)) == 300 * 200
     cut = encoded(Image.effect_noise((48, 32), 90), "PNG")[:-200]
     with pytest.raises(Unpackable):
         make_mask(cut, (48, 32), "png")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from itertools import permutations
+from types import SimpleNamespace
 
 import pytest
 from pack_pictures import KLEIN, decoded, members, pack, picture, put, triggered, varied
@@ -52,6 +54,15 @@ def test_identity_is_content_and_what_belongs_together(tmp_path):
     assert first == hash_of("two", {"z/q.jpg": one, "z/q.txt": "x \r\n", "c.JPG": two, "c.caption": "y"})
     assert first != hash_of("three", {"a.jpg": one, "a.txt": "y", "b.jpg": two, "b.txt": "x"})
     assert first != hash_of("four", {"a.jpg": one, "a.txt": "x", "b.jpg": two})
+
+
+def test_identity_does_not_depend_on_how_a_trainer_names_the_parts():
+    def hashes(*parts: tuple[str, str]) -> set[str]:
+        files = [SimpleNamespace(root="a", role=role, sha256=content) for role, content in parts]
+        return {papers.hash_album(order)[0] for order in permutations(files)}
+
+    assert len(hashes(("caption", "1"), ("mask", "2"), ("target", "3"))) == 1
+    assert len(hashes(("reference", "1"), ("reference", "2"))) == 2  # which of them is the first matters
 
 
 def test_the_request_holds_what_the_api_takes_and_nothing_else(tmp_path):

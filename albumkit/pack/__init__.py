@@ -215,7 +215,7 @@ def _notes(album: Album, settings: Settings, masks: int) -> Iterator[str]:
     """What a person may not expect."""
     own = sum(example.mask is not None for example in album.examples)
     if own and not settings.trainer.archive.masks:
-        yield f"{own} masks were left out: this trainer takes none."
+        yield f"{'1 mask was' if own == 1 else f'{own} masks were'} left out: this trainer takes none."
     elif 0 < masks < len(album.examples):
         yield f"{masks} of {len(album.examples)} examples have a mask; the others are learned whole."
     if len({example.repeats for example in album.examples}) > 1:
