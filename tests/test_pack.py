@@ -194,6 +194,13 @@ def test_pairs_by_name_and_by_folder_are_named_as_the_trainer_wants(tmp_path):
     }  # fmt: skip
 
 
+def test_a_pair_may_have_as_many_inputs_as_the_trainer_takes(tmp_path):
+    sides = ("end", "start", "start2", "start3", "start4")
+    files = {f"x_{side}.jpg": picture(number) for number, side in enumerate(sides)}
+    inside = members(pack(put(tmp_path / "x", files), tmp_path / "x.zip", EDIT).archive)
+    assert inside == dict(sorted(files.items()))
+
+
 def test_a_plain_picture_is_not_left_looking_like_half_a_pair(tmp_path):
     toml = '[album]\nkind = "subject"\n[train.local]\nbase = "b"\n'
     album = put(tmp_path / "cat", {"album.toml": toml, "x_start.jpg": picture(1), "y.jpg": picture(2)})
