@@ -85,7 +85,7 @@ def _core() -> list[Check]:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     upgrade = "pip install --upgrade albumkit"
     own = Check("albumkit", "albumkit", "there", rules)
-    if _declared("Name") == []:
+    if not _declared("Name"):
         away = "runs from a folder without being installed: what it needs is not known"
         own = Check("albumkit", "albumkit", "broken", away, "pip install -e .   in that folder")
     return [
