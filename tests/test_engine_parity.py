@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,15 @@ def test_sampler_makes_the_picture_of_the_pipeline(bench: Bench, inputs: int) ->
     differences = [abs(a - b) for a, b in zip(made.tobytes(), reference.tobytes(), strict=True)]
     assert max(differences) <= 1
     assert len(set(made.tobytes())) > 20
+
+
+def test_distilled_base_is_looked_at_in_few_steps_and_unguided(bench: Bench) -> None:
+    from albumkit.engine.sample import Recipe
+
+    quick = dataclasses.replace(bench.base)
+    quick.__dict__["index"] = {**bench.base.index, "is_distilled": True}
+    assert Recipe.usual(bench.base, 64, 64) == Recipe(64, 64, steps=20, guidance=4.0)
+    assert Recipe.usual(quick, 64, 64) == Recipe(64, 64, steps=4, guidance=1.0)
 
 
 def test_new_adapter_changes_nothing(bench: Bench) -> None:
