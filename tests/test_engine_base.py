@@ -8,18 +8,15 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from engine_runs import Bench, open_bench
 
 from albumkit.config import Config
-from albumkit.engine import checkpoint, data, lora, memory, validate
+from albumkit.engine import checkpoint, data, lora, memory
 from albumkit.engine.base import find_base
-from albumkit.engine.knobs import Knobs, Prompt
-from albumkit.engine.loop import Loop
+from albumkit.engine.knobs import Knobs
 from albumkit.engine.machine import Machine, find_machine
-from albumkit.engine.session import Session
 from albumkit.engine.stage import Stage
 from albumkit.engine.survey import bases_here
 from albumkit.errors import AlbumkitError, UsageError
@@ -316,62 +313,6 @@ def test_text_encoder_without_room_runs_from_host_memory_to_the_same_bits(
     expected = roomy.texts(["a TOK", ""], Stage(bench.base, bench.machine).text)
     for text, values in texts.items():
         assert torch.equal(values, expected[text]), text
-
-
-def test_base_that_cannot_fit_stops_before_anything_is_encoded(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Machine, "room", lambda self: 100_000)
-    session = _session(bench, tmp_path)
-    with pytest.raises(AlbumkitError, match=r"the adapter alone take 0\.\d GB; the card had 0\.0 GB"):
-        session.prepare()
-    assert not list(tmp_path.iterdir())
-
-
-def test_short_of_memory_it_begins_to_compute_twice_or_says_what_helps(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    short = [1]
-
-    def try_largest(self: Loop) -> float:
-        if short[0]:
-            short[0] -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return 1.0
-
-    monkeypatch.setattr(Loop, "try_largest", try_largest)
-    session = _session(bench, tmp_path)
-    session.prepare()
-    session.try_out()
-    assert session.forecast.checkpointing
-    assert session.loop is not None
-    assert session.loop.transformer.is_gradient_checkpointing
-    short[0] = 1
-    with pytest.raises(AlbumkitError, match="Out of memory: this training needs about") as caught:
-        session.try_out()
-    assert "--set resolution=48 (saves about " in caught.value.remedy
-
-
-def test_looks_do_not_count_as_memory_of_the_training(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [0]
-    monkeypatch.setattr(Machine, "peak", lambda self: now[0])
-    monkeypatch.setattr(Machine, "forget_peak", lambda self: now.__setitem__(0, 3))
-    monkeypatch.setattr(validate, "look", lambda *rest: now.__setitem__(0, 10) or [])
-    session = _session(bench, tmp_path, steps=2, prompts=(Prompt("a TOK", 0),))
-    session.prepare()
-    session.try_out()
-    session.train()
-    assert session.peak == 3
-
-
-def _session(bench: Bench, run: Path, **changed: Any) -> Session:
-    knobs = bench.knobs(**changed)
-    label = checkpoint.Label("tiny", {})
-    expected = memory.forecast(bench.base, knobs, bench.placed, bench.machine)
-    told = (bench.machine, bench.pack, bench.placed, knobs, label, expected, lambda event: None)
-    return Session(run, bench.base, *told)
 
 
 def test_resolution_is_the_base_s_own_unless_somebody_says(bench: Bench) -> None:

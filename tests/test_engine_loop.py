@@ -238,6 +238,23 @@ def test_only_the_newest_are_kept_and_halves_do_not_count(bench: Bench, tmp_path
     assert [one.step for one in checkpoint.all_checkpoints(tmp_path)] == [2, 3]
 
 
+def test_checkpoint_whose_removal_was_cut_short_does_not_count(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    loop = bench.loop(keep=1)
+    loop.run_step()
+    checkpoint.save(tmp_path, loop, LABEL)
+    loop.run_step()
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(tmp_path, loop, LABEL)
+    assert (tmp_path / "checkpoints" / "step-000001").is_dir()
+    assert [one.step for one in checkpoint.all_checkpoints(tmp_path)] == [2]
+
+
 def test_learning_rate_warms_up_and_sinks(bench: Bench) -> None:
     knobs = bench.knobs(steps=12, warmup_steps=2, lr_schedule="cosine", learning_rate=1.0)
     rates = [rate_at(knobs, step) for step in range(12)]
