@@ -191,6 +191,27 @@ def test_looks_are_counted(prepared: Prepared) -> None:
     assert uneven.looks_after(120) == 1
 
 
+def test_forecast_of_looks_counts_predictions_prompts_and_the_first_look(prepared: Prepared) -> None:
+    step = prepared.forecast.step_seconds
+    look = 20 * 2 * step / 2  # 20 steps, twice for guidance, each half of what an example's step takes
+    assert prepared.look_seconds == pytest.approx(look)
+    assert prepared.seconds == pytest.approx((120 * step, 41 * look))
+    assert dataclasses.replace(prepared, since=118).seconds == pytest.approx((2 * step, look))
+    knobs = dataclasses.replace(prepared.knobs, prompts=prepared.knobs.prompts * 3, accumulation=2)
+    assert dataclasses.replace(prepared, knobs=knobs).look_seconds == pytest.approx(3 * look / 2)
+
+
+def test_where_nobody_wrote_prompts_two_are_looked_at(place: Path) -> None:
+    album = shutil.copytree(place / "cats", place / "unasked")
+    toml = (album / "album.toml").read_text().replace('prompts = ["a photo of TOK cat on the moon"]', "")
+    (album / "album.toml").write_text(toml)
+    knobs = plan(place, "unasked", "--set", "seed=7")["knobs"]
+    assert knobs["prompts"] == [
+        {"text": "a photo of TOK cat", "seed": 7},
+        {"text": "a photo of TOK cat on a wall", "seed": 8},
+    ]
+
+
 def test_plan_and_end_fit_80_columns_but_for_what_is_copied(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
