@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from engine_runs import Bench, open_bench
@@ -15,7 +16,7 @@ from engine_runs import Bench, open_bench
 from albumkit.config import Config
 from albumkit.engine import checkpoint, data, lora, memory
 from albumkit.engine.base import find_base
-from albumkit.engine.knobs import Knobs
+from albumkit.engine.knobs import Knobs, Prompt
 from albumkit.engine.machine import Machine, find_machine
 from albumkit.engine.stage import Stage
 from albumkit.engine.survey import bases_here
@@ -313,6 +314,26 @@ def test_text_encoder_without_room_runs_from_host_memory_to_the_same_bits(
     expected = roomy.texts(["a TOK", ""], Stage(bench.base, bench.machine).text)
     for text, values in texts.items():
         assert torch.equal(values, expected[text]), text
+
+
+def test_disk_counts_each_checkpoint_that_is_kept(bench: Bench) -> None:
+    def disk(**knobs: Any) -> int:
+        return memory.forecast(bench.base, bench.knobs(**knobs), bench.placed, bench.machine).disk
+
+    one = memory.forecast(bench.base, bench.knobs(), bench.placed, bench.machine).trainable * 4 * 4
+    four = disk(steps=4, save_every=2, keep=None)  # after 2 and 4
+    assert disk(steps=5, save_every=2, keep=None) - four == one  # and at the end
+    assert four - disk(steps=4, save_every=2, keep=1) == one
+
+
+def test_knobs_that_follow_from_others() -> None:
+    def knobs(**given: Any) -> Knobs:
+        asked = {"base": "tiny", "rank": 4, "seed": 5, **given}
+        return Knobs.of(resolve(Config(), guessed_kind="subject", trainer="local", overrides=asked), 64)
+
+    assert (knobs().alpha, knobs(alpha=2).alpha) == (4.0, 2.0)
+    asked = [{"prompt": "a"}, {"prompt": "b", "seed": 1}, {"prompt": "c"}]
+    assert knobs(validation=asked).prompts == (Prompt("a", 5), Prompt("b", 1), Prompt("c", 7))
 
 
 def test_resolution_is_the_base_s_own_unless_somebody_says(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from albumkit.engine import data
 from albumkit.engine.pack import OpenPack
+from albumkit.engine.run import changes_of
 from albumkit.errors import AlbumkitError
 
 torch = pytest.importorskip("torch")
@@ -105,6 +106,24 @@ def test_pair_of_the_pack_is_read_as_target_and_inputs(tmp_path: Path) -> None:
     assert item.target.name == "one_end.png"
     assert [side.name for side in item.inputs] == ["one_start.png", "one_start2.png"]
     assert item.caption == "make it night"
+
+
+def test_change_of_a_pair_is_told_by_what_it_concerns(tmp_path: Path) -> None:
+    album = tmp_path / "pairs"
+    album.mkdir()
+    (album / "album.toml").write_text('[album]\nkind = "edit"\n')
+    for side, shade in (("start", 10), ("end", 200)):
+        Image.new("RGB", (64, 64), (shade,) * 3).save(album / f"a_{side}.png")
+    (album / "a.txt").write_text("make it light")
+    before, _ = pack_album(album, tmp_path / "before.zip")
+    Image.new("RGB", (64, 64), "red").save(album / "a_start.png")
+    now, _ = pack_album(album, tmp_path / "now.zip")
+    assert changes_of(before, before) == []
+    assert changes_of(before, now) == ["a: another input picture"]
+    (album / "a.txt").write_text("make it dark")
+    Image.new("RGB", (64, 64), "blue").save(album / "a_end.png")
+    last, _ = pack_album(album, tmp_path / "last.zip")
+    assert changes_of(now, last) == ["a: another picture and caption"]
 
 
 def test_picture_without_caption_is_refused(tmp_path: Path) -> None:
