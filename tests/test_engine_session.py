@@ -15,6 +15,7 @@ from albumkit.engine.loop import Loop
 from albumkit.engine.machine import Machine
 from albumkit.engine.sample import Recipe
 from albumkit.engine.session import Event, Session
+from albumkit.engine.stage import Stage
 from albumkit.errors import AlbumkitError
 
 torch = pytest.importorskip("torch")
@@ -70,6 +71,22 @@ def test_try_tells_what_a_step_takes_and_saves_once(
     monkeypatch.setattr(checkpoint, "write_adapter", spoilt)
     with pytest.raises(AlbumkitError, match="A saved adapter does not hold what was saved: "):
         session.try_out()
+
+
+def test_looks_come_first_every_so_often_and_last(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, events = open_session(
+        bench, tmp_path, steps=4, validation_every=3, save_every=9, prompts=(Prompt("a TOK", 0),)
+    )
+    used: list[str] = []
+    use = Stage._use
+    monkeypatch.setattr(Stage, "_use", lambda self, part, *rest, **how: used.append(part) or use(self, part))
+    session.prepare()
+    session.train()
+    assert [event.values["step"] for event in events if event.what == "sample"] == [0, 3, 4]
+    assert used[-3:] == ["transformer", "vae", "transformer"]  # it is back on the card when steps go on
+    assert [event.values["step"] for event in events if event.what == "checkpoint"] == [4]
 
 
 def test_pictures_are_of_the_size_that_most_examples_have(

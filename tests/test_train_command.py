@@ -133,6 +133,10 @@ def test_adapter_says_where_it_comes_from(place: Path) -> None:
     manifest = json.loads((place / "whole" / "pack" / "cats.manifest.json").read_text())
     assert texts["albumkit_album_hash"] == manifest["album_hash"]
     assert texts["albumkit_base"] == "tiny-klein"
+    assert texts["albumkit_base_licence"] == "unknown to albumkit: read the page of the base"
+    assert texts["modelspec.title"] == "TOK on tiny-klein"
+    assert texts["modelspec.architecture"] == "tiny-klein/lora"
+    assert texts["modelspec.trigger_phrase"] == "TOK cat"
     assert json.loads(texts["trained_words"]) == ["TOK cat"]
     assert json.loads(texts["albumkit_settings"])["steps"] == 6
     tags = json.loads(texts["ss_tag_frequency"])["album"]
