@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from engine_runs import Bench, open_bench
+from PIL import Image
 
 from albumkit.engine import checkpoint, data, memory, validate
 from albumkit.engine.knobs import Prompt
@@ -87,6 +88,21 @@ def test_looks_come_first_every_so_often_and_last(
     assert [event.values["step"] for event in events if event.what == "sample"] == [0, 3, 4]
     assert used[-3:] == ["transformer", "vae", "transformer"]  # it is back on the card when steps go on
     assert [event.values["step"] for event in events if event.what == "checkpoint"] == [4]
+
+
+def test_sheet_goes_down_by_steps_and_leaves_out_what_is_not_there(tmp_path: Path) -> None:
+    colours = {0: (200, 0, 0), 999_999: (0, 200, 0), 1_000_000: (0, 0, 200)}
+    for step, colour in colours.items():
+        folder = tmp_path / "samples" / f"step-{step:06d}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (64, 64), colour).save(folder / "1.png")
+    (tmp_path / "samples" / "step-old").mkdir()
+    with Image.open(validate.draw_sheet(tmp_path, (Prompt("a TOK", 0), Prompt("a TOK at sea", 1)))) as sheet:
+        down = [sheet.getpixel((200, y)) for y in range(sheet.height)]
+        assert [colour for colour in dict.fromkeys(down) if colour in colours.values()] == list(
+            colours.values()
+        )
+        assert sheet.getpixel((500, 100)) == (255, 255, 255)
 
 
 def test_pictures_are_of_the_size_that_most_examples_have(

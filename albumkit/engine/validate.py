@@ -73,15 +73,9 @@ def draw_sheet(run: Path, prompts: tuple[Prompt, ...]) -> Path:
     """``sheet.png``: prompts across, steps down."""
     from PIL import Image, ImageDraw
 
-    folders = sorted((run / _FOLDER).glob("step-*"), key=lambda folder: folder.name)
-    rows = [
-        (
-            int(folder.name.removeprefix("step-")),
-            [_thumb(folder / f"{n + 1}.png") for n in range(len(prompts))],
-        )
-        for folder in folders
-        if _STEP.fullmatch(folder.name)
-    ]
+    names = [folder.name for folder in (run / _FOLDER).glob("step-*")]
+    steps = sorted(int(match[1]) for name in names if (match := _STEP.fullmatch(name)))
+    rows = [(step, [_thumb(_picture(run, step, n)) for n in range(len(prompts))]) for step in steps]
     heights = [max((thumb.height for thumb in thumbs if thumb), default=0) for _, thumbs in rows]
     size = (_MARGIN * 2 + (_THUMB + _EDGE) * len(prompts), _MARGIN + sum(heights) + _EDGE * len(rows))
     sheet = Image.new("RGB", size, "white")
