@@ -11,6 +11,7 @@ import pytest
 from engine_runs import Bench, open_bench
 
 from albumkit.engine import checkpoint
+from albumkit.engine.data import Bucket
 from albumkit.engine.loop import NotFinite, rate_at
 from albumkit.engine.machine import Machine
 from albumkit.engine.objective import draw_sigma, masked_loss, shift_of
@@ -150,6 +151,17 @@ def test_adapter_that_is_switched_off_changes_nothing(bench: Bench) -> None:
             if hasattr(module, "disable_adapters") and hasattr(module, "base_layer"):
                 module.enable_adapters(False)
         assert torch.equal(loop.predict(batch), plain)
+
+
+def test_what_is_tried_is_a_whole_batch_of_the_largest_size(bench: Bench) -> None:
+    placed = list(bench.placed)
+    placed[2] = dataclasses.replace(placed[2], bucket=Bucket(80, 80))
+    loop, looked = dataclasses.replace(bench, placed=placed).loop(batch_size=3), []
+    noise = loop.noise
+    loop.noise = lambda looks: looked.append(looks) or noise(looks)
+    loop.try_largest()
+    assert [look.placed for look in looked[0]] == [placed[2]] * 3
+    assert all(parameter.grad is None for parameter in loop.parameters.values())
 
 
 def test_run_that_goes_on_is_the_run_that_never_stopped(bench: Bench, tmp_path: Path) -> None:
