@@ -173,6 +173,16 @@ def test_every_example_has_a_place_and_is_drawn_equally_often(bench: Bench) -> N
         assert len({(look.placed.item.root, look.turn) for look in drawn}) == len(drawn)
 
 
+def test_every_turn_is_shuffled_anew_as_the_seed_says(bench: Bench) -> None:
+    def turns(seed: int) -> list[tuple[str, ...]]:
+        batches = data.Deck(bench.placed, 1, seed).batches()
+        return [tuple(look.placed.item.root for (look,) in itertools.islice(batches, 4)) for _ in range(8)]
+
+    assert turns(1) == turns(1) != turns(2)
+    assert len(set(turns(1))) > 4
+    assert all(sorted(turn) == list("abcd") for turn in turns(1))
+
+
 def test_mask_becomes_weights_of_tokens() -> None:
     mask = Image.new("L", (64, 64))
     mask.paste(255, (0, 0, 24, 64))
