@@ -5,8 +5,8 @@
     python benchmarks/labs_page.py /tmp/labs            writes benchmarks/labs.md and its figure
 
 Every run is the own engine's loop with the knobs of the sample album's album.toml but for what it is about.
-It trains on one core; a graphics card, where there is one, makes the pictures that are judged. Ten minutes on
-32 cores with a card, several hours on two cores without. ``--smoke`` does everything once, tiny.
+It trains on one core; a graphics card, where there is one, makes the pictures that are judged. Twenty minutes
+on 32 cores with a card, most of a day on two cores without. ``--smoke`` does everything once, tiny.
 
 What is measured at each look:
 
