@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from albumkit import __version__
 from albumkit.atomic import whole_file, write_whole
+from albumkit.journal import held
 from albumkit.planning import Prepared
 from albumkit.verifying import VerifyReport, verify_files
 
@@ -40,8 +41,15 @@ def train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
 
     Raises:
         Interrupted: Ctrl-C; the step was finished and saved.
-        AlbumkitError: a loss is no number, memory is short, the disk is full.
+        AlbumkitError: a loss is no number, memory is short, the disk is full, another process trains into the
+            same run.
     """
+    busy = f"Another albumkit is training into {prepared.run.as_posix()} right now."
+    with held(prepared.run / ".lock", busy):
+        return _train(prepared, tell)
+
+
+def _train(prepared: Prepared, tell: Callable[[Event], None]) -> Trained:
     from albumkit.engine import checkpoint
     from albumkit.engine.effect import side_by_side
     from albumkit.engine.session import Session

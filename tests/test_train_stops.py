@@ -23,6 +23,7 @@ from albumkit.engine.base import POCKET, Base
 from albumkit.engine.session import Event
 from albumkit.errors import AlbumkitError
 from albumkit.generating import free_picture
+from albumkit.journal import held
 from albumkit.planning import Prepared, prepare_training
 from albumkit.report.train import plan_lines
 from albumkit.report.trained import end_lines
@@ -99,6 +100,14 @@ def test_loss_that_is_no_number_names_the_last_good_file(place: Path) -> None:
     assert slower == "train again with --set learning_rate=5e+29"
     assert look.startswith("look at ")
     assert file == "wild/checkpoints/step-000001/TOK-tiny-klein-1.safetensors is what was learned by step 1"
+
+
+def test_two_trainings_into_one_run_are_one_too_many(place: Path) -> None:
+    assert run(place, "train", "cats", "--out", "twice", "--set", "steps=1").exit_code == 0
+    with held(place / "twice" / ".lock", "busy"):
+        error = stopped(place, "--resume", "twice", "--steps", "2")
+    assert error.message == "Another albumkit is training into twice right now."
+    assert run(place, "train", "--resume", "twice", "--steps", "2").exit_code == 0
 
 
 def test_lines_that_are_piped_and_going_on_from_another_folder(place: Path) -> None:

@@ -17,7 +17,7 @@ by one rename. A process that dies leaves either no ``pending.json``, and an alb
 be, or a ``pending.json`` that says how to go back. Nothing of a person's is ever deleted.
 """
 
-from albumkit.journal.lock import FOLDER, locked
+from albumkit.journal.lock import FOLDER, held, locked
 from albumkit.journal.moves import digest, is_there
 from albumkit.journal.recovery import recover
 from albumkit.journal.rollback import inside
@@ -29,6 +29,7 @@ __all__ = [
     "Record",
     "Seen",
     "digest",
+    "held",
     "history",
     "inside",
     "is_there",

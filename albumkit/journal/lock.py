@@ -1,4 +1,4 @@
-"""One process at a time changes an album."""
+"""One process at a time changes an album, or trains into a run."""
 
 from __future__ import annotations
 
@@ -54,20 +54,33 @@ def locked(album: Path, patience: float = 0.0) -> Iterator[Path]:
         AlbumError: another process changes the album; the folder cannot be written.
     """
     folder = workplace(album)
+    busy = f"Another albumkit is changing {album.as_posix()} right now."
+    with held(folder / "lock", busy, patience):
+        yield folder
+
+
+@contextlib.contextmanager
+def held(file: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock of that name, which is made. The system drops it with the process.
+
+    Args:
+        busy: What to say where another process holds it.
+        patience: Seconds to wait for that one.
+
+    Raises:
+        AlbumError: another process holds it, or the file cannot be opened.
+    """
     try:
-        stream = open(folder / "lock", "a+b")  # noqa: SIM115 - closed below
+        stream = open(file, "a+b")  # noqa: SIM115 - closed below
     except OSError as error:
-        raise AlbumError(f"{folder.as_posix()}/lock cannot be opened: {error.strerror}.") from error
+        raise AlbumError(f"{file.as_posix()} cannot be opened: {error.strerror}.") from error
     with stream:
         end = time.monotonic() + patience
         while not _take(stream):
             if time.monotonic() >= end:
-                raise AlbumError(
-                    f"Another albumkit is changing {album.as_posix()} right now.",
-                    "Wait until it is done, then try again.",
-                )
+                raise AlbumError(busy, "Wait until it is done, then try again.")
             time.sleep(_STEP)
-        yield folder
+        yield
 
 
 def _take(stream: BinaryIO) -> bool:
