@@ -15,7 +15,7 @@ from caption_runs import Scripted  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
 from engine_runs import make_album, tiny_base  # noqa: E402
 from fix_albums import files  # noqa: E402
-from mask_albums import Bright, no_masker  # noqa: E402
+from mask_albums import Bright, Failing, no_masker  # noqa: E402
 
 from albumkit.cli.main import main  # noqa: E402
 from albumkit.errors import AlbumkitError, UsageError  # noqa: E402
@@ -138,6 +138,21 @@ def test_a_caption_that_is_refused_stops_and_leaves_nothing(place: Path) -> None
     with pytest.raises(Refused):
         prepared(place, lambda: Scripted(answers), Bright)
     assert not (place / "run").exists()
+
+
+def test_ctrl_c_while_they_are_made_keeps_what_was_answered(place: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        prepared(place, lambda: Scripted([WHERE[0], KeyboardInterrupt()]), Bright)
+    assert not (place / "run").exists()
+    asked = Scripted(WHERE[1:])
+    with pytest.raises(KeyboardInterrupt):
+        prepared(place, lambda: asked, lambda: Failing(2, KeyboardInterrupt()))
+    assert len(asked.questions) == 1
+    assert not (place / "run").exists()
+    masker = Bright()
+    made = prepared(place, Scripted, lambda: masker)
+    assert {one.root: one.caption for one in made.pack.items}["c"] == f"a photo of TOK cat {WHERE[1]}"
+    assert 0 < masker.asked < 4
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, AlbumkitError("no memory")])
