@@ -193,6 +193,16 @@ def test_undo_of_fix_takes_back_no_masks(tmp_path):
     assert files(tmp_path) == before
 
 
+def test_a_mask_of_another_name_makes_room_for_the_new_one(tmp_path):
+    hand_made(discs(tmp_path) / "masks" / "a.webp")
+    report = masked(tmp_path, which="overwrite", dry=True)
+    assert report.proposed["masks/a.webp"] is None
+    assert report.proposed["masks/a.png"]
+    masked(tmp_path, which="overwrite")
+    assert not (tmp_path / "masks" / "a.webp").exists()
+    assert (tmp_path / "masks" / "a.png").exists()
+
+
 # What is left, refused or fails
 
 
